@@ -1,0 +1,1 @@
+"""Checks, one subject a file. Each yields findings and goes on."""

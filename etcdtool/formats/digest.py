@@ -1,0 +1,69 @@
+"""Checksums that etcd keeps beside its data.
+
+* CRC-32C (Castagnoli), chained the way Go's ``crc32.Update`` chains: WAL records, ``.snap`` files, status hash, hashkv.
+* sha256 trailer of a snapshot file: 32 bytes after an image whose size is a multiple of 512
+  (``etcdutl/snapshot/v3_snapshot.go`` @ v3.7.1).
+* FNV-1a 64 of a bbolt meta page (``internal/common/meta.go`` @ bbolt v1.5.0).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import ReadableBuffer
+
+__all__ = ["TRAILER_SIZE", "crc32c", "fnv1a64", "has_trailer", "sha256_of"]
+
+TRAILER_SIZE = 32
+_SECTOR_SIZE = 512
+_HASH_CHUNK_SIZE = 8 << 20
+
+_FNV_OFFSET_BASIS = 0xCBF29CE484222325
+_FNV_PRIME = 0x100000001B3
+_U64_MAX = (1 << 64) - 1
+
+
+def _load_crc32c() -> Callable[[ReadableBuffer, int], int]:
+    # the package's own __init__ looks up its metadata (40 ms), so the compiled module inside is loaded by itself
+    package = importlib.util.find_spec("crc32c")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        spec = importlib.machinery.PathFinder.find_spec("_crc32c", [folder])
+        if spec is not None and spec.loader is not None:
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module.crc32c  # type: ignore[no-any-return]
+    import crc32c as package_of_its_own  # noqa: PLC0415  another layout of the package
+
+    return package_of_its_own.crc32c
+
+
+crc32c = _load_crc32c()
+
+
+def fnv1a64(data: ReadableBuffer) -> int:
+    """Return the FNV-1a 64 hash of a few bytes (a Python loop: meant for the 56 bytes of a meta)."""
+    value = _FNV_OFFSET_BASIS
+    for byte in memoryview(data):
+        value = ((value ^ byte) * _FNV_PRIME) & _U64_MAX
+    return value
+
+
+def has_trailer(file_size: int) -> bool:
+    """Tell whether a snapshot file of this size carries a sha256 trailer, by upstream's rule."""
+    return file_size % _SECTOR_SIZE == TRAILER_SIZE
+
+
+def sha256_of(data: memoryview, *, stopped: Callable[[], bool] = lambda: False) -> bytes | None:
+    """Return the sha256 of a mapped file, in chunks; None when ``stopped`` says so between two of them."""
+    digest = hashlib.sha256()
+    for start in range(0, len(data), _HASH_CHUNK_SIZE):
+        if stopped():
+            return None
+        digest.update(data[start : start + _HASH_CHUNK_SIZE])
+    return digest.digest()

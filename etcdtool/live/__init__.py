@@ -1,0 +1,1 @@
+"""The online side: everything that talks to a running server."""

@@ -1,0 +1,1 @@
+"""What the bytes mean in etcd. Pure: no files, no output."""

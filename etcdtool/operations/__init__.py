@@ -1,0 +1,1 @@
+"""What etcdtool does, one public function each."""
