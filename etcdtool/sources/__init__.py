@@ -1,0 +1,26 @@
+"""What a file or folder is, and how it is opened: the only place that opens inputs.
+
+Inputs are opened read-only and mapped read-only; nothing in here creates, renames or touches a file of the user's.
+What has to be unpacked first goes to a private temporary folder that is removed again.
+"""
+
+from __future__ import annotations
+
+from etcdtool.sources.database import Database, open_database
+from etcdtool.sources.datadir import DataDir, locate
+from etcdtool.sources.files import InputFile, Workspace
+from etcdtool.sources.locks import Holder, holder_of
+from etcdtool.sources.recognise import Kind, recognise
+
+__all__ = [
+    "DataDir",
+    "Database",
+    "Holder",
+    "InputFile",
+    "Kind",
+    "Workspace",
+    "holder_of",
+    "locate",
+    "open_database",
+    "recognise",
+]

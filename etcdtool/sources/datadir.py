@@ -1,0 +1,92 @@
+"""Where the parts of a data dir are: ``member/snap``, ``member/wal``, the database (``server/storage/datadir`` @ v3.6.14).
+
+A data dir, its ``member`` folder, a ``snap`` or ``wal`` folder alone, and the folder that ``etcdctl backup`` makes are all
+accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etcdtool.errors import SourceError
+
+__all__ = ["DataDir", "locate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataDir:
+    """One member's files.
+
+    Attributes:
+        root: the folder as the user gave it.
+        snap_files: ``*.snap`` files.
+        segments: ``*.wal`` files.
+        database: ``snap/db``, if there is one.
+        ignored: names in those folders that are neither, such as ``*.snap.broken`` and ``0.tmp``.
+    """
+
+    root: Path
+    snap_files: list[Path] = field(default_factory=list)
+    segments: list[Path] = field(default_factory=list)
+    database: Path | None = None
+    ignored: list[str] = field(default_factory=list)
+
+    @property
+    def lockable(self) -> list[Path]:
+        """Files that a running server locks."""
+        return [*reversed(self.segments), *([self.database] if self.database else [])]
+
+
+def locate(root: Path, *, wal_dir: Path | None = None) -> DataDir | None:
+    """Find the parts of a data dir under ``root``.
+
+    Args:
+        root: a folder.
+        wal_dir: where the WAL is when it is kept apart (``--wal-dir`` of etcd).
+
+    Returns:
+        The parts, or None when nothing of a data dir is there.
+
+    Raises:
+        SourceError: the folder cannot be listed, or it is one of a kind that holds no keys.
+    """
+    member = next((folder for folder in (root / "member", root) if _has_parts(folder)), None)
+    if wal_dir is not None and not wal_dir.is_dir():
+        raise SourceError(f"--wal-dir {wal_dir} is no folder")
+    if member is None:
+        loose = _list(root)
+        if wal_dir is None and not any(path.suffix in {".snap", ".wal"} for path in loose):
+            if (root / "proxy").is_dir():
+                raise SourceError(
+                    f"{root} is the data dir of a v2 proxy, which holds no keys", hint="Give the data dir of a member."
+                )
+            return None
+        return _gather(root, loose + (_list(wal_dir) if wal_dir else []))
+    found = _list(member / "snap") + (_list(wal_dir) if wal_dir else _list(member / "wal"))
+    return _gather(root, found)
+
+
+def _has_parts(folder: Path) -> bool:
+    return (folder / "snap").is_dir() or (folder / "wal").is_dir()
+
+
+def _gather(root: Path, found: list[Path]) -> DataDir:
+    snaps = sorted(path for path in found if path.suffix == ".snap" and path.is_file())
+    segments = sorted(path for path in found if path.suffix == ".wal" and path.is_file())
+    database = next((path for path in found if path.name == "db" and path.is_file()), None)
+    known = {*snaps, *segments, database}
+    ignored = sorted(path.name for path in found if path not in known)
+    return DataDir(root=root, snap_files=snaps, segments=segments, database=database, ignored=ignored)
+
+
+def _list(folder: Path) -> list[Path]:
+    if not folder.exists():
+        return []
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(
+            f"cannot list {folder}: {(error.strerror or str(error)).lower()}",
+            hint="Run as the user that owns it, or give yourself read permission.",
+        ) from error

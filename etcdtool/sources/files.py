@@ -1,0 +1,142 @@
+"""One input file: opened read-only, mapped or read, closed at once, and proven not to have changed size meanwhile.
+
+A mapped file that shrinks kills the process by SIGBUS, so maps are for files nobody writes to; a file of a running
+server is read instead (`InputFile.open` with ``in_use=True``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from etcdtool.errors import SourceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["InputFile", "Workspace", "open_read_only"]
+
+_HINTS = {
+    errno.EACCES: "Run as the user that owns it, or give yourself read permission.",
+    errno.EPERM: "Run as the user that owns it, or give yourself read permission.",
+    errno.ENOENT: "Check the path.",
+    errno.ELOOP: "A symbolic link points at itself.",
+    errno.EIO: "The disk reports an error; copy the file with a rescue tool first.",
+}
+
+
+def open_read_only(path: Path) -> int:
+    """Return a read-only descriptor, or say in one sentence why there is none."""
+    try:
+        # O_NONBLOCK: a named pipe without a writer must not hang us; it is refused by its type afterwards
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise SourceError(
+            f"cannot read {path}: {(error.strerror or str(error)).lower()}", hint=_HINTS.get(error.errno or 0, "")
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """The bytes of one input file.
+
+    Attributes:
+        path: where it is.
+        data: its bytes: a read-only view of a map, or of a private copy for a file in use.
+        size: bytes when it was opened.
+        modified_ns: modification time when it was opened.
+    """
+
+    path: Path
+    data: memoryview
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def open(cls, path: Path, *, in_use: bool = False) -> Self:
+        """Map the file, or read it when a server may still be writing to it."""
+        descriptor = open_read_only(path)
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise SourceError(f"{path} is a folder where a file is needed")
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{path} is no regular file", hint="Copy it to a file first, or give - to read stdin.")
+            data = cls._read(descriptor, path) if in_use else cls._map(descriptor, status.st_size, path)
+        finally:
+            os.close(descriptor)
+        return cls(path, data, status.st_size, status.st_mtime_ns)
+
+    @staticmethod
+    def _map(descriptor: int, size: int, path: Path) -> memoryview:
+        if size == 0:
+            return memoryview(b"")
+        try:
+            return memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ))
+        except (OSError, ValueError, OverflowError) as error:
+            raise SourceError(f"cannot map {path}: {error}") from error
+
+    @staticmethod
+    def _read(descriptor: int, path: Path) -> memoryview:
+        os.set_blocking(descriptor, True)
+        try:
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                return memoryview(file.read())
+        except OSError as error:
+            raise SourceError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.path.name
+
+    def check_unchanged(self) -> None:
+        """Raise when the file shrank, grew or was written to since it was opened.
+
+        Raises:
+            SourceError: what was read is not what is there now.
+        """
+        try:
+            status = self.path.stat()
+        except OSError as error:
+            raise SourceError(f"{self.path} went away while it was read") from error
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
+            raise SourceError(
+                f"{self.path} changed while it was read", hint="Stop the server, or work on a copy, and run this again."
+            )
+
+
+class Workspace(contextlib.AbstractContextManager["Workspace"]):
+    """A private temporary folder for what has to be unpacked before it can be read; made only when it is needed."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._count = 0
+
+    def folder(self) -> Path:
+        """Return a new empty folder inside the workspace."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="etcdtool-"))
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir()
+        return folder
+
+    def free_space(self) -> int:
+        """Bytes free where the workspace is."""
+        return shutil.disk_usage(self._folder or tempfile.gettempdir()).free
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None

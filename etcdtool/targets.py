@@ -1,0 +1,156 @@
+"""Staged, atomic, never-overwriting writes: the only place that creates outputs.
+
+An output is written to a file without a name where the file system has them (``O_TMPFILE``: a kill leaves nothing), else
+to a hidden file beside the target; it is synced, handed to the caller to be read back and verified, and only then given
+its name, by ``link``, which refuses a name that exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from etcdtool.errors import EtcdtoolError, TargetExistsError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["StagedFile", "refuse_existing"]
+
+_DESCRIPTORS = Path("/proc/self/fd")
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_AT_FDCWD = -100  # linux/fcntl.h
+_NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
+
+
+def refuse_existing(target: Path) -> None:
+    """Raise when something, even a dangling link, stands where the output would go."""
+    if os.path.lexists(target):
+        raise TargetExistsError(
+            f"{target} exists, and nothing that exists is overwritten", hint="Give another name, or move it away."
+        )
+    if not target.parent.is_dir():
+        raise EtcdtoolError(f"cannot write {target}: there is no folder {target.parent}", hint="Make the folder first.")
+
+
+class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
+    """A file that gets its name only by `commit`; left without one, it is gone.
+
+    Attributes:
+        target: the name it will have.
+        file: opened for writing and reading back, unbuffered writes go through ``BufferedRandom``.
+    """
+
+    def __init__(self, target: Path, *, mode: int = 0o600) -> None:
+        refuse_existing(target)
+        self.target = target
+        self._hidden: Path | None = None
+        try:
+            self._descriptor = self._open(mode)
+        except OSError as error:
+            raise _write_error(target, error) from error
+        self.file: BinaryIO = os.fdopen(self._descriptor, "w+b", buffering=1 << 20)
+        self._committed = False
+
+    def _open(self, mode: int) -> int:
+        folder = self.target.parent
+        try:
+            if not _DESCRIPTORS.exists():
+                raise OSError(errno.ENOENT, "an unnamed file could not be named later")
+            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
+        except OSError as error:
+            if error.errno not in _NO_UNNAMED_FILES:
+                raise
+        self._hidden = folder / f".{self.target.name}.{secrets.token_hex(4)}.partial"
+        return os.open(self._hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+
+    def sync(self) -> None:
+        """Have every byte on disk.
+
+        Raises:
+            EtcdtoolError: the disk is full or fails.
+        """
+        try:
+            self.file.flush()
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise _write_error(self.target, error) from error
+
+    def fileno(self) -> int:
+        """Return the descriptor, for mapping what was written."""
+        return self._descriptor
+
+    def commit(self) -> None:
+        """Give the file its name, durably.
+
+        Raises:
+            TargetExistsError: somebody else made a file of that name meanwhile.
+        """
+        self.sync()
+        try:
+            self._name()
+            _sync_folder(self.target.parent)
+        except FileExistsError:
+            refuse_existing(self.target)
+            raise
+        except OSError as error:
+            raise _write_error(self.target, error) from error
+        self._committed = True
+
+    def _name(self) -> None:
+        if self._hidden is None:
+            # only with a folder descriptor does Python call linkat, which follows the link in /proc
+            os.link(_DESCRIPTORS / str(self._descriptor), self.target, src_dir_fd=self._descriptor)
+            return
+        try:
+            os.link(self._hidden, self.target)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            _rename_without_replacing(self._hidden, self.target)
+            return
+        self._hidden.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):  # a full disk was reported by the write that met it
+            self.file.close()
+        if self._hidden is not None and not self._committed:
+            self._hidden.unlink(missing_ok=True)
+
+
+def _rename_without_replacing(hidden: Path, target: Path) -> None:
+    # Python has no renameat2, and a file system without hard links has no other atomic way that overwrites nothing
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.renameat2(_AT_FDCWD, os.fsencode(hidden), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(target))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_error(target: Path, error: OSError) -> EtcdtoolError:
+    hint = {
+        errno.ENOSPC: "Free some space or choose another disk; nothing was left behind.",
+        errno.EDQUOT: "Your quota is used up; nothing was left behind.",
+        errno.EROFS: "Choose a place that can be written.",
+        errno.EACCES: "Choose a folder that you may write to.",
+        errno.EPERM: "Choose a folder that you may write to.",
+    }.get(error.errno or 0, "")
+    return EtcdtoolError(f"cannot write {target}: {(error.strerror or str(error)).lower()}", hint=hint)
