@@ -1,0 +1,42 @@
+"""Free loopback ports that parallel test processes do not give out twice."""
+
+from __future__ import annotations
+
+import fcntl
+import random
+import socket
+import tempfile
+from pathlib import Path
+from typing import IO
+
+# below Linux' range for outgoing connections (32768…), so that no client of anyone takes one in between
+PORT_MIN, PORT_MAX = 20_000, 32_000
+_LOCKS = Path(tempfile.gettempdir()) / "etcdtool-test-ports"
+_random = random.SystemRandom()  # not the seeded one: equal seeds in two workers would meet on equal ports
+
+
+class Port:
+    """A reserved port; the reservation ends with `release` or with the process."""
+
+    def __init__(self) -> None:
+        self.number, self._lock = _reserve()
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._lock.close()
+
+
+def _reserve() -> tuple[int, IO[str]]:
+    _LOCKS.mkdir(exist_ok=True)
+    for _ in range(1000):
+        number = _random.randrange(PORT_MIN, PORT_MAX)
+        lock = (_LOCKS / str(number)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.bind(("127.0.0.1", number))
+        except OSError:
+            lock.close()
+            continue
+        return number, lock
+    raise OSError(f"no free port between {PORT_MIN} and {PORT_MAX}")
