@@ -1,8 +1,8 @@
 """Staged, atomic, never-overwriting writes: the only place that creates outputs.
 
-An output is written to a file without a name where the file system has them (``O_TMPFILE``: a kill leaves nothing), else
-to a hidden file beside the target; it is synced, handed to the caller to be read back and verified, and only then given
-its name, by ``link``, which refuses a name that exists.
+An output is written to a file without a name where the file system has them (``O_TMPFILE``: a kill leaves nothing),
+else to a hidden file beside the target; it is synced, handed to the caller to be read back and verified, and only then
+given its name, by ``link``, which refuses a name that exists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from etcdtool.errors import EtcdtoolError, TargetExistsError
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
 
 __all__ = ["StagedFile", "refuse_existing"]
 
@@ -61,14 +61,25 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
     def _open(self, mode: int) -> int:
         folder = self.target.parent
         try:
-            if not _DESCRIPTORS.exists():
-                raise OSError(errno.ENOENT, "an unnamed file could not be named later")
-            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
+            if _DESCRIPTORS.exists():  # without it an unnamed file could not be given its name later
+                return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
         except OSError as error:
             if error.errno not in _NO_UNNAMED_FILES:
                 raise
         self._hidden = folder / f".{self.target.name}.{secrets.token_hex(4)}.partial"
         return os.open(self._hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Turn what the disk says of writes into our error.
+
+        Raises:
+            EtcdtoolError: the disk is full or fails.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise _write_error(self.target, error) from error
 
     def sync(self) -> None:
         """Have every byte on disk.
@@ -76,11 +87,9 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         Raises:
             EtcdtoolError: the disk is full or fails.
         """
-        try:
+        with self.reporting():
             self.file.flush()
             os.fsync(self._descriptor)
-        except OSError as error:
-            raise _write_error(self.target, error) from error
 
     def fileno(self) -> int:
         """Return the descriptor, for mapping what was written."""
@@ -93,15 +102,14 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
             TargetExistsError: somebody else made a file of that name meanwhile.
         """
         self.sync()
-        try:
-            self._name()
+        with self.reporting():
+            try:
+                self._name()
+            except FileExistsError:
+                refuse_existing(self.target)
+                raise
+            self._committed = True
             _sync_folder(self.target.parent)
-        except FileExistsError:
-            refuse_existing(self.target)
-            raise
-        except OSError as error:
-            raise _write_error(self.target, error) from error
-        self._committed = True
 
     def _name(self) -> None:
         if self._hidden is None:
@@ -117,16 +125,18 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
             return
         self._hidden.unlink()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def discard(self) -> None:
+        """Close the file; what was not committed is gone."""
         with contextlib.suppress(OSError):  # a full disk was reported by the write that met it
             self.file.close()
         if self._hidden is not None and not self._committed:
             self._hidden.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.discard()
 
 
 def _rename_without_replacing(hidden: Path, target: Path) -> None:

@@ -1,15 +1,18 @@
-"""Where the parts of a data dir are: ``member/snap``, ``member/wal``, the database (``server/storage/datadir`` @ v3.6.14).
+"""Where the parts of a data dir are: ``.snap`` files, WAL, database (``server/storage/datadir`` @ v3.6.14).
 
-A data dir, its ``member`` folder, a ``snap`` or ``wal`` folder alone, and the folder that ``etcdctl backup`` makes are all
-accepted.
+A data dir, its ``member`` folder, a ``snap`` or ``wal`` folder alone, and the folder that ``etcdctl backup`` makes are
+all accepted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etcdtool.errors import SourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["DataDir", "locate"]
 

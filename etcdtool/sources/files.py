@@ -69,7 +69,9 @@ class InputFile:
             if stat.S_ISDIR(status.st_mode):
                 raise SourceError(f"{path} is a folder where a file is needed")
             if not stat.S_ISREG(status.st_mode):
-                raise SourceError(f"{path} is no regular file", hint="Copy it to a file first, or give - to read stdin.")
+                raise SourceError(
+                    f"{path} is no regular file", hint="Copy it to a file first, or give - to read stdin."
+                )
             data = cls._read(descriptor, path) if in_use else cls._map(descriptor, status.st_size, path)
         finally:
             os.close(descriptor)

@@ -1,7 +1,8 @@
 """Does a running server hold this file? Asked without taking any lock oneself.
 
-etcd locks its WAL files with open-file-description locks (``client/pkg/fileutil/lock_linux.go`` @ v3.5.33) and bbolt its
-database with ``flock``; both stand in ``/proc/locks``.  Taking a lock to find out could make a starting server fail.
+etcd locks its WAL files with open-file-description locks (``client/pkg/fileutil/lock_linux.go`` @ v3.5.33) and bbolt
+its database with ``flock``; both stand in ``/proc/locks``.  Taking a lock to find out could make a starting server
+fail.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Holder:
 
 
 def holder_of(paths: list[Path]) -> Holder | None:
-    """Return the first of ``paths`` that some process holds a write lock on, None when none is or nothing can be seen."""
+    """Return the first of ``paths`` that a process holds a write lock on; None when none is or nothing can be seen."""
     try:
         table = _TABLE.read_text()
     except OSError:

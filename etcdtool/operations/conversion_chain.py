@@ -1,0 +1,198 @@
+"""Run the chain of converters over the nodes of a v2 store, and account for every node.
+
+Each node goes to the first converter that claims it, and ends as converted or as skipped with a reason: Σ nodes =
+Σ converted + Σ skipped, or the run fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from etcdtool.errors import AnswerIsNoError
+from etcdtool.model.conversion import ConversionContext, Converter, Finding, Node, Put, Skipped
+from etcdtool.model.conversion_plan import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ChainResult", "Selection", "TtlPolicy", "run_chain"]
+
+_NAMED_AT_MOST = 5
+
+
+class TtlPolicy(Enum):
+    """What becomes of nodes that have a TTL."""
+
+    LEASE = "lease"
+    PERMANENT = "permanent"
+    DROP = "drop"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which nodes the converters see, and how.
+
+    Attributes:
+        prefix: a path; it and what is below it is converted. ``b""`` for all.
+        ttl: what becomes of nodes with a TTL.
+        drop_expired: leave out what has expired by ``context.as_of`` instead of asking.
+        context: what the converters are told.
+    """
+
+    prefix: bytes = b""
+    ttl: TtlPolicy = TtlPolicy.LEASE
+    drop_expired: bool = False
+    context: ConversionContext
+
+
+@dataclass(slots=True)
+class ChainResult:
+    """What became of the nodes.
+
+    Attributes:
+        node_count: nodes that came in.
+        converted_count: nodes that became at least one put.
+        converted_by: how many of them by which converter.
+        puts: in the converters' order.
+        skipped: the rest, each with its reason.
+        findings: what the converters had to say.
+    """
+
+    node_count: int = 0
+    converted_count: int = 0
+    converted_by: dict[str, int] = field(default_factory=dict)
+    puts: list[Put] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def skipped_by_reason(self) -> dict[str, list[str]]:
+        """Paths of the skipped nodes, by reason."""
+        reasons: dict[str, list[str]] = {}
+        for skipped in self.skipped:
+            reasons.setdefault(skipped.reason, []).append(skipped.node.path.decode("utf-8", "backslashreplace"))
+        return reasons
+
+
+def run_chain(nodes: Sequence[Node], converters: Sequence[Converter], selection: Selection) -> ChainResult:
+    """Give every node to the first converter that claims it, and gather the answers.
+
+    Raises:
+        AnswerIsNoError: nodes have expired and nobody said what to do about it, or ``--ttl fail`` met a TTL.
+        ConversionError: a converter left a node unanswered, answered one that it did not claim, or answered twice.
+    """
+    result = ChainResult(node_count=len(nodes))
+    claimed, outside, expired = _claim(nodes, converters, selection, result)
+    if expired and any(expired.values()) and not selection.drop_expired:
+        _ask_about([node for group in expired.values() for node in group])
+    for converter in converters:
+        context = msgspec.structs.replace(
+            selection.context, expired=expired.get(converter.name, ()), outside=outside.get(converter.name, ())
+        )
+        _run(converter, claimed[converter.name], context, result)
+    if result.node_count != result.converted_count + len(result.skipped):
+        raise ConversionError(
+            f"{result.node_count} nodes came in, {result.converted_count} were converted and "
+            f"{len(result.skipped)} skipped: the sum is wrong"
+        )
+    return result
+
+
+_Groups = dict[str, list[Node]]
+
+
+def _claim(
+    nodes: Sequence[Node], converters: Sequence[Converter], selection: Selection, result: ChainResult
+) -> tuple[_Groups, _Groups, _Groups]:
+    claimed: _Groups = {converter.name: [] for converter in converters}
+    outside: _Groups = {}
+    expired: _Groups = {}
+    with_ttl: list[Node] = []
+    chain = [(converter.name, converter.claims) for converter in converters]
+    below = selection.prefix.rstrip(b"/") + b"/"
+    skipped = result.skipped
+    for given in nodes:
+        node = given
+        owner = next((name for name, claims in chain if claims(node)), None)
+        if below != b"/" and not (node.path + b"/").startswith(below):
+            outside.setdefault(owner or "", []).append(node)
+            skipped.append(Skipped(node=node, reason="outside --prefix"))
+            continue
+        if owner is None:
+            skipped.append(Skipped(node=node, reason="claimed by no converter"))
+            continue
+        if node.expires is not None:
+            if node.expires <= selection.context.as_of:
+                expired.setdefault(owner, []).append(node)
+                skipped.append(Skipped(node=node, reason="expired"))
+                continue
+            if selection.ttl is TtlPolicy.DROP:
+                skipped.append(Skipped(node=node, reason="has a TTL (--ttl drop)"))
+                continue
+            if selection.ttl is TtlPolicy.PERMANENT:
+                node = msgspec.structs.replace(node, expires=None)
+            elif selection.ttl is TtlPolicy.FAIL:
+                with_ttl.append(node)
+        claimed[owner].append(node)
+    if with_ttl:
+        raise AnswerIsNoError(
+            f"{_counted(with_ttl)} a TTL, and --ttl fail was given: {_named(with_ttl)}",
+            hint="Choose --ttl lease, permanent or drop.",
+        )
+    return claimed, outside, expired
+
+
+def _run(converter: Converter, nodes: list[Node], context: ConversionContext, result: ChainResult) -> None:
+    """Take one converter's answers and check that they cover its nodes, each once."""
+    waiting = {node.path for node in nodes}
+    converted: set[bytes] = set()
+    for outcome in converter.convert(nodes, context):
+        if isinstance(outcome, Finding):
+            result.findings.append(outcome)
+            continue
+        path = outcome.node.path
+        if isinstance(outcome, Put):
+            result.puts.append(outcome)
+            if path in converted:
+                continue
+            converted.add(path)
+        else:
+            result.skipped.append(outcome)
+        if path not in waiting:
+            raise ConversionError(
+                f"converter {converter.name} answered {_shown(path)}, which it "
+                + ("skipped and put" if path in converted else "skipped twice or did not claim")
+            )
+        waiting.remove(path)
+    if waiting:
+        raise ConversionError(
+            f"converter {converter.name} gave no answer for {len(waiting)} of the {len(nodes)} nodes it claimed, "
+            f"first of them {_shown(min(waiting))}",
+            hint="It must yield a Put or a Skipped for each node.",
+        )
+    result.converted_by[converter.name] = len(converted)
+    result.converted_count += len(converted)
+
+
+def _ask_about(expired: list[Node]) -> None:
+    raise AnswerIsNoError(
+        f"{_counted(expired)} expired by the as-of time: {_named(expired)}",
+        hint="Leave them out with --drop-expired, or fix the time that counts with --as-of.",
+    )
+
+
+def _counted(nodes: Sequence[Node]) -> str:
+    return f"{len(nodes)} node{' has' if len(nodes) == 1 else 's have'}"
+
+
+def _named(nodes: Sequence[Node]) -> str:
+    names = ", ".join(_shown(node.path) for node in nodes[:_NAMED_AT_MOST])
+    return f"{names} and {len(nodes) - _NAMED_AT_MOST} more" if len(nodes) > _NAMED_AT_MOST else names
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")
