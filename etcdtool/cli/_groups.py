@@ -1,0 +1,196 @@
+"""What every command and group of ours has: ``-w`` at any place, examples and exit codes in its help, lazy loading."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from etcdtool.cli.printers import WriteOut
+
+__all__ = [
+    "EXIT_STATUS",
+    "UPSTREAM_EXIT_STATUS",
+    "Command",
+    "LazyGroup",
+    "command",
+    "exit_status",
+    "running_command",
+    "write_out",
+]
+
+_WRITE_OUT_KEY = "etcdtool.write_out"
+_COMMAND_KEY = "etcdtool.command"
+_WRITE_OUT_FORMS = ("simple", "table", "json", "fields")
+_BAD_FEATURE, _BAD_ARGUMENTS = 4, 128
+
+EXIT_STATUS: Mapping[int, str] = {
+    0: "it worked",
+    1: "it failed: an input that cannot be opened, a full disk",
+    2: "the call's words are off",
+    10: "bytes that do not follow their format",
+    11: "a stored checksum and the computed one differ",
+    13: "data of a version that this program does not know",
+}
+"""What any verb of ours can end with; each command adds its own."""
+
+UPSTREAM_EXIT_STATUS: Mapping[int, str] = {
+    0: "it worked",
+    1: "it failed",
+    4: "-w got a form that does not exist",
+    128: "too few or too many arguments",
+}
+"""What a verb that etcdutl has too ends with, so that scripts can swap one for the other."""
+
+
+def exit_status(own: Mapping[int, str]) -> dict[int, str]:
+    """Return `EXIT_STATUS` with a command's own meanings added, in order."""
+    return dict(sorted({**EXIT_STATUS, **own}.items()))
+
+
+def _remember_write_out(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        context.meta[_WRITE_OUT_KEY] = value  # meta is shared by all contexts of a call: the last one given wins
+    return value
+
+
+def _write_out_option() -> click.Option:
+    return click.Option(
+        ["-w", "--write-out"],
+        metavar="FORM",
+        expose_value=False,
+        callback=_remember_write_out,
+        help="Form of the output: simple, table, json or fields; accepted before, between and after subcommands.",
+    )
+
+
+def running_command(context: click.Context) -> Command | None:
+    """Return the command that a call came to, None when it did not come so far."""
+    found = context.meta.get(_COMMAND_KEY)
+    return found if isinstance(found, Command) else None
+
+
+def write_out() -> WriteOut:
+    """Return the form chosen for the running command, `WriteOut.SIMPLE` by default."""
+    from etcdtool.cli.printers import WriteOut  # noqa: PLC0415  etcdtool --help goes without printers
+
+    return WriteOut(click.get_current_context().meta.get(_WRITE_OUT_KEY, "simple"))
+
+
+class UnsupportedFormError(click.UsageError):
+    """``-w`` got a form that does not exist."""
+
+
+class _Documented(click.Command):
+    """A command with ``-w``, and EXAMPLES and EXIT STATUS at the end of its help."""
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        exit_codes: Mapping[int, str] = EXIT_STATUS,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 100})
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.exit_codes = exit_codes
+        self.params.append(_write_out_option())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the two sections that every help ends with."""
+        if self.examples:
+            with formatter.section("EXAMPLES"):
+                for example in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        with formatter.section("EXIT STATUS"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in self.exit_codes.items()])
+        super().format_epilog(ctx, formatter)
+
+
+class Command(_Documented):
+    """A verb.
+
+    Attributes:
+        upstream: whether etcdutl has the verb too: its exit codes are used then.
+    """
+
+    def __init__(self, *args: Any, upstream: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.upstream = upstream
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, having said whose call this is: its exit codes hold from here on."""
+        ctx.meta[_COMMAND_KEY] = self
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, if ``-w`` got a form that exists; the command a form belongs to is known only here."""
+        form = ctx.meta.get(_WRITE_OUT_KEY, _WRITE_OUT_FORMS[0])
+        if form not in _WRITE_OUT_FORMS:
+            known = ", ".join(_WRITE_OUT_FORMS)
+            raise UnsupportedFormError(f"unsupported output format {form!r}, there are {known}", ctx)
+        return super().invoke(ctx)
+
+    def exit_code_of(self, error: Exception, exit_code: int) -> int:
+        """Return what to exit with for an error whose class says ``exit_code``."""
+        if not self.upstream:
+            return exit_code
+        if isinstance(error, UnsupportedFormError):
+            return _BAD_FEATURE
+        if isinstance(error, click.UsageError) and not isinstance(error, click.NoSuchOption):
+            return _BAD_ARGUMENTS
+        return 1
+
+
+class LazyGroup(_Documented, click.Group):
+    """A group that imports a subcommand only when it is called or asked for its own help.
+
+    Attributes:
+        lazy: name to (``module:attribute``, summary); the summary is what the group's help shows.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names in the order of the table, not of the alphabet."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  likewise
+        """Import and return a subcommand."""
+        if cmd_name not in self.lazy:
+            return None
+        module_name, _, attribute = self.lazy[cmd_name][0].partition(":")
+        found = getattr(importlib.import_module(module_name), attribute)
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{module_name}:{attribute} is no command")
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  likewise
+        """Write the table as it is given, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in self.lazy.items()])
+
+
+def command(
+    name: str,
+    *,
+    examples: Sequence[str],
+    exit_codes: Mapping[int, str] = EXIT_STATUS,
+    upstream: bool = False,
+    short_help: str | None = None,
+) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a `Command`; its docstring is the help."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        return click.command(
+            name, cls=Command, examples=examples, exit_codes=exit_codes, upstream=upstream, short_help=short_help
+        )(function)
+
+    return decorate

@@ -1,0 +1,155 @@
+"""The root of the command line, and the one place that turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from etcdtool import __version__
+from etcdtool.cli._groups import Command, LazyGroup, running_command
+from etcdtool.errors import EtcdtoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["root", "run"]
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+_BUG = """\
+internal error: {kind}: {error}
+This is a bug in etcdtool {version}, no fault of yours; no input was changed.
+Please report it on the project's issue tracker, with the command line and what it prints under ETCDTOOL_DEBUG=1."""
+
+_COMMANDS = {
+    "convert": ("etcdtool.cli.convert:convert_command", "Turn v2 keys and discovery records into a v3 snapshot."),
+    "converters": ("etcdtool.cli.converters:converters_command", "List the converters that convert can use."),
+    "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, members."),
+    "snapshot": ("etcdtool.cli.snapshot:snapshot_group", "Look at and check v3 snapshot files."),
+    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check a snapshot's trailer, pages and revisions."),
+    "version": ("etcdtool.cli.version:version_command", "Print the version of etcdtool."),
+}
+
+root = LazyGroup(
+    "etcdtool",
+    lazy=_COMMANDS,
+    help="Read, verify and convert etcd's data at rest, without a server and without ever changing the file it reads.",
+    exit_codes={
+        0: "it worked",
+        1: "it failed",
+        2: "the call's words are off",
+        130: "interrupted; what else a command can end with stands in its own help",
+    },
+    examples=[
+        "etcdtool v2 status /var/lib/etcd",
+        "etcdtool convert /var/lib/etcd -o snapshot.db",
+        "etcdtool snapshot verify snapshot.db",
+    ],
+)
+root.params.append(
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        help="Print the version and exit.",
+        callback=lambda context, _, given: _print_version(context) if given and not context.resilient_parsing else None,
+    )
+)
+
+
+def _print_version(context: click.Context) -> None:
+    click.echo(f"etcdtool version: {__version__}")
+    context.exit()
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every error ends here.
+
+    Args:
+        arguments: the words after the program's name; None: those of the process.
+    """
+    _prepare_streams()
+    context: click.Context | None = None
+    try:
+        with root.make_context("etcdtool", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            root.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return _flushed(leave.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return _BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001  the last line of defence: nobody should meet a traceback
+        return _explain(error, running_command(context) if context else None)
+    return 0
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller (>&-)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123  lives as long as we do
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flushed(exit_code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        return _BROKEN_PIPE
+    except OSError as error:
+        return _explain(error)
+    return exit_code
+
+
+def _silence_stdout() -> None:
+    # the interpreter flushes stdout once more at its end, and would complain
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  lives as long as we do
+
+
+def _explain(error: Exception, command: Command | None = None) -> int:
+    """Say on stderr what went wrong, and return the exit code."""
+    from etcdtool.cli.text import printable  # noqa: PLC0415  needed for errors only
+
+    message, exit_code = _message_of(error)
+    print(printable(f"Error: {message}", newlines=True), file=sys.stderr)
+    if isinstance(error, OSError):
+        _silence_stdout()
+    if os.environ.get("ETCDTOOL_DEBUG") == "1":
+        traceback.print_exception(error)
+    return command.exit_code_of(error, exit_code) if command else exit_code
+
+
+def _message_of(error: Exception) -> tuple[str, int]:
+    match error:
+        case EtcdtoolError():
+            return str(error), error.exit_code
+        case click.ClickException():
+            return _usage_message(error), error.exit_code
+        case OSError(filename=str(name)) | OSError(filename=os.PathLike() as name):
+            return f"{os.fspath(name)}: {(error.strerror or str(error)).lower()}", 1
+        case OSError():
+            return f"cannot read or write: {(error.strerror or str(error)).lower()}", 1
+        case MemoryError():
+            return "not enough memory. Give it a machine with more, or fewer sources at once.", 1
+    return _BUG.format(kind=type(error).__name__, error=error, version=__version__), 1
+
+
+def _usage_message(error: click.ClickException) -> str:
+    message = error.format_message()
+    message = message[:1].lower() + message[1:].rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}. See '{context.command_path} --help'." if context is not None else message

@@ -1,0 +1,20 @@
+"""``etcdtool snapshot``: v3 snapshot files and databases."""
+
+from __future__ import annotations
+
+from etcdtool.cli._groups import LazyGroup
+
+__all__ = ["snapshot_group"]
+
+_COMMANDS = {
+    "status": ("etcdtool.cli.snapshot_status:status_command", "Print hash, revision, keys and size, as etcdutl does."),
+    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check a snapshot's trailer, pages and revisions."),
+}
+
+snapshot_group = LazyGroup(
+    "snapshot",
+    lazy=_COMMANDS,
+    help="Look at and check v3 snapshot files, without changing a byte of them.",
+    short_help="Look at and check v3 snapshot files.",
+    examples=["etcdtool snapshot status snapshot.db -w table", "etcdtool snapshot verify snapshot.db"],
+)
