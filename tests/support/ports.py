@@ -12,6 +12,7 @@ from typing import IO
 # below Linux' range for outgoing connections (32768…), so that no client of anyone takes one in between
 PORT_MIN, PORT_MAX = 20_000, 32_000
 _LOCKS = Path(tempfile.gettempdir()) / "etcdtool-test-ports"
+_LISTEN = "0A"  # TCP_LISTEN of the kernel's tcp_states.h
 _random = random.SystemRandom()  # not the seeded one: equal seeds in two workers would meet on equal ports
 
 
@@ -24,6 +25,19 @@ class Port:
     def release(self) -> None:
         """Let others have it."""
         self._lock.close()
+
+
+def listens(pid: int, number: int) -> bool:
+    """Say whether this very process listens on a loopback port: an answer from there may be another's."""
+    sockets = set()
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, local, _, state, *rest = line.split()
+        if state == _LISTEN and int(local.split(":")[1], 16) == number:
+            sockets.add(f"socket:[{rest[5]}]")
+    try:
+        return any(str(descriptor.readlink()) in sockets for descriptor in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
 
 
 def _reserve() -> tuple[int, IO[str]]:

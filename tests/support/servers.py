@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 from support import processes, programs
-from support.ports import Port
+from support.ports import Port, listens
 
 if TYPE_CHECKING:
     import subprocess
@@ -127,7 +127,7 @@ class Server:
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 raise ServerError(f"etcd {self.version} ended while it was started\n{self.log[-6000:]}")
-            if self._answers():
+            if listens(self._process.pid, self._client_port.number) and self._answers():
                 return
             time.sleep(0.05)
         raise ServerError(f"etcd {self.version} does not answer after {self.start_seconds_max} s\n{self.log[-6000:]}")
