@@ -1,0 +1,148 @@
+"""The snapshot file around its pages: the sha256 trailer, and a size that fits.
+
+``snapshot save`` appends the sha256 of the image to the image; ``snapshot restore`` takes the last 32 bytes for it when
+the size is 32 above a multiple of 512, and refuses a file without it.  ``snapshot status`` never looks at it.
+Format: docs/formats/hashes.md, "Snapshot file trailer"; upstream: ``etcdutl/snapshot/v3_snapshot.go`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etcdtool.checks.codes import Code
+from etcdtool.findings import Severity
+from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from etcdtool.findings import Finding
+
+__all__ = ["CODES", "check_container", "digest_positions"]
+
+CUT_SHORT = Code(
+    code="container.cut-short",
+    severity=Severity.ERROR,
+    meaning="The file ends before the last page that its meta page counts.",
+    remedy="Copy or save it again. What is left can be read with salvage.",
+)
+NO_TRAILER = Code(
+    code="container.no-trailer",
+    severity=Severity.WARNING,
+    meaning="No sha256 trailer follows the pages, as in a database file copied from a data dir. Nothing proves that "
+    "the bytes are those that were written, and restore takes the file with --skip-hash-check only.",
+    remedy="If it should be a snapshot, save it again with snapshot save.",
+)
+TRAILER_CUT = Code(
+    code="container.trailer-cut",
+    severity=Severity.ERROR,
+    meaning="The file ends inside its sha256 trailer.",
+    remedy="Copy or save it again. The pages are all there, yet nothing proves them.",
+)
+SHA256_MISMATCH = Code(
+    code="container.sha256-mismatch",
+    severity=Severity.ERROR,
+    meaning="The sha256 trailer is not that of the bytes before it: the file was changed after it was saved. etcdutl "
+    "hashkv does that to its own input.",
+    remedy="Use another copy. Restore takes this one with --skip-hash-check only.",
+)
+APPENDED = Code(
+    code="container.appended",
+    severity=Severity.ERROR,
+    meaning="Bytes follow the sha256 trailer or the last page, so that restore takes others for the trailer.",
+    remedy="Copy or save it again; or cut the file to the size that the finding names.",
+)
+UNKNOWN_TAIL = Code(
+    code="container.unknown-tail",
+    severity=Severity.WARNING,
+    meaning="Whole pages that are not zeros follow the last page in use. A database file whose server stopped in the "
+    "middle of a write has them.",
+    remedy="Take a snapshot through a running server, if this should be a backup.",
+)
+SEALED_TAIL = Code(
+    code="container.sealed-tail",
+    severity=Severity.NOTE,
+    meaning="Bytes stand between the last page in use and a sha256 trailer that covers them too.",
+    remedy="None is needed.",
+)
+CODES = (CUT_SHORT, NO_TRAILER, TRAILER_CUT, SHA256_MISMATCH, APPENDED, UNKNOWN_TAIL, SEALED_TAIL)
+
+_CHUNK_SIZE = 1 << 20
+_SECTOR_SIZE = 512
+
+
+def digest_positions(size: int, image_size: int) -> list[int]:
+    """Return, ascending, up to which bytes `check_container` wants sha256 sums."""
+    positions = {image_size} if image_size + TRAILER_SIZE <= size else set()
+    if has_trailer(size):
+        positions.add(size - TRAILER_SIZE)
+    return sorted(positions)
+
+
+def check_container(data: memoryview, *, name: str, image_size: int, digests: Mapping[int, bytes]) -> Iterator[Finding]:
+    """Yield what is off around the pages.
+
+    Args:
+        data: the whole file.
+        name: what to call it.
+        image_size: bytes that the meta page counts: high-water mark times page size.
+        digests: position -> sha256 of all bytes before it, for each of `digest_positions`.
+    """
+    size = len(data)
+    tail = size - image_size
+    sealed = has_trailer(size) and digests.get(size - TRAILER_SIZE) == bytes(data[size - TRAILER_SIZE :])
+    if tail < 0:
+        cause = "; its sha256 trailer fits, so that it was cut before it was sealed" if sealed else ""
+        yield CUT_SHORT.finding(name, f"ends {-tail} bytes before the last page does{cause}", offset=size)
+    elif tail == 0:
+        yield NO_TRAILER.finding(name, "has no sha256 trailer", offset=size)
+    elif tail < TRAILER_SIZE:
+        missing = TRAILER_SIZE - tail
+        yield TRAILER_CUT.finding(name, f"the sha256 trailer is cut short by {missing} bytes", offset=image_size)
+    elif tail == TRAILER_SIZE:
+        if not sealed:
+            yield _mismatch(data, name, digests)
+    elif sealed:
+        detail = f"{tail - TRAILER_SIZE} bytes between the last page and the sha256 trailer"
+        yield SEALED_TAIL.finding(name, detail, offset=image_size)
+    else:
+        yield from _check_long_tail(data, name=name, image_size=image_size, digests=digests)
+
+
+def _check_long_tail(
+    data: memoryview, *, name: str, image_size: int, digests: Mapping[int, bytes]
+) -> Iterator[Finding]:
+    tail = len(data) - image_size
+    trailer_end = image_size + TRAILER_SIZE
+    if digests.get(image_size) == bytes(data[image_size:trailer_end]):
+        extra = tail - TRAILER_SIZE
+        yield APPENDED.finding(
+            name, f"{extra} bytes follow the sha256 trailer", offset=trailer_end, hint=f"Cut it to {trailer_end} bytes"
+        )
+    elif has_trailer(len(data)):
+        yield _mismatch(data, name, digests)
+    elif _is_zero(data[image_size:]):
+        detail = f"has no sha256 trailer; {tail} zero bytes follow the last page, as a server preallocates them"
+        yield NO_TRAILER.finding(name, detail, offset=image_size)
+    elif tail % _SECTOR_SIZE:
+        yield APPENDED.finding(name, f"{tail} unknown bytes follow the last page", offset=image_size)
+    else:
+        yield UNKNOWN_TAIL.finding(name, f"{tail} bytes that are not zero follow the last page", offset=image_size)
+        yield NO_TRAILER.finding(name, "has no sha256 trailer", offset=image_size)
+
+
+def _mismatch(data: memoryview, name: str, digests: Mapping[int, bytes]) -> Finding:
+    position = len(data) - TRAILER_SIZE
+    stored = bytes(data[position:])
+    what = "zeros" if not any(stored) else stored.hex()
+    return SHA256_MISMATCH.finding(
+        name, f"the sha256 trailer is {what}, computed {digests[position].hex()}", offset=position
+    )
+
+
+def _is_zero(tail: memoryview) -> bool:
+    zeros = bytes(_CHUNK_SIZE)
+    return all(
+        tail[at : at + _CHUNK_SIZE] == zeros[: min(_CHUNK_SIZE, len(tail) - at)]
+        for at in range(0, len(tail), _CHUNK_SIZE)
+    )

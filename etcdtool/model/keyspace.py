@@ -1,0 +1,254 @@
+"""The v3 key space of a database: every stored revision, grouped by key, and the store's own revision numbers.
+
+What survives of each revision is a row of 57 bytes in arrays; keys and values stay in the file and are read when asked.
+Format: docs/formats/mvcc.md, "Restore at boot".
+Upstream: ``server/storage/mvcc/{kvstore,index,key_index}.go`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from etcdtool.errors import EtcdtoolError
+from etcdtool.formats.bbolt import cursor
+from etcdtool.formats.bbolt.words import unaligned_words
+from etcdtool.model import schema
+from etcdtool.model.grouping import Keys, group_rows, hash_keys
+from etcdtool.model.keyvalue import KeyValue, encode_key_value
+from etcdtool.model.revision import Revision
+from etcdtool.model.rows import Engine, Rows, iter_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from etcdtool.formats.bbolt.page import Image
+
+__all__ = [
+    "Compactions",
+    "Engine",
+    "KeyValue",
+    "Keyspace",
+    "KeyspaceBuilder",
+    "Rows",
+    "encode_key_value",
+    "iter_rows",
+    "read_meta",
+]
+
+NEVER_COMPACTED = -1
+_COLUMNS = (
+    ("main", np.uint64),
+    ("key_start", np.int64),
+    ("key_size", np.uint32),
+    ("message_start", np.int64),
+    ("message_size", np.uint32),
+    ("create_revision", np.int64),
+    ("version", np.int64),
+    ("tombstone", np.bool_),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compactions:
+    """How far the history was cut off.
+
+    Attributes:
+        finished: main revision of the last finished compaction, -1 if there was none.
+        scheduled: the same of the last one accepted; 0 if there was none, as upstream has it.
+    """
+
+    finished: int = NEVER_COMPACTED
+    scheduled: int = 0
+
+    @classmethod
+    def parse(cls, meta: Mapping[bytes, bytes]) -> Self:
+        """Read both from bucket ``meta``.
+
+        Raises:
+            FormatError: one of them is no revision.
+        """
+        finished, scheduled = meta.get(schema.FINISHED_COMPACT_REV), meta.get(schema.SCHEDULED_COMPACT_REV)
+        return cls(
+            Revision.parse(finished).main if finished is not None else NEVER_COMPACTED,
+            Revision.parse(scheduled).main if scheduled is not None else 0,
+        )
+
+    @property
+    def pending(self) -> bool:
+        """Whether a server that opens the data resumes a compaction."""
+        return self.scheduled > self.finished and self.scheduled > 0
+
+    @property
+    def revision(self) -> int:
+        """The compact revision that a server serves: reads below it get "compacted"."""
+        return self.scheduled if self.pending else self.finished
+
+
+def read_meta(image: Image) -> dict[bytes, bytes]:
+    """Return bucket ``meta`` as it stands, empty when there is no such bucket.
+
+    Raises:
+        FormatError: the bucket cannot be walked.
+    """
+    bucket = cursor.root_buckets(image).get(schema.META)
+    return {item.key: bytes(item.value) for item in cursor.iter_items(image, bucket)} if bucket else {}
+
+
+class KeyspaceBuilder:
+    """Takes rows block by block and makes a `Keyspace` of them."""
+
+    def __init__(self, image: Image) -> None:
+        self._data = image.data
+        self._words = unaligned_words(image.data)
+        self._hashes: list[NDArray[np.uint64]] = []
+        self._columns: dict[str, list[NDArray[Any]]] = {name: [] for name, _ in _COLUMNS}
+
+    def add(self, rows: Rows) -> None:
+        """Take the rows whose revision and message are readable."""
+        chosen = rows.well_formed & rows.parsed
+        keep = slice(None) if chosen.all() else chosen
+        key_start, key_size = rows.key_start[keep], rows.key_size[keep]
+        self._hashes.append(hash_keys(Keys(self._data, self._words, key_start, key_size)))
+        taken = {
+            "main": rows.main[keep],
+            "key_start": key_start,
+            "key_size": key_size,
+            "message_start": rows.message_start[keep],
+            "message_size": (rows.message_end - rows.message_start)[keep],
+            "create_revision": rows.create_revision[keep],
+            "version": rows.version[keep],
+            "tombstone": rows.tombstone[keep],
+        }
+        for name, kind in _COLUMNS:
+            self._columns[name].append(taken[name].astype(kind, copy=False))
+
+    def finish(self, compactions: Compactions) -> Keyspace:
+        """Group what was added; the builder is empty afterwards."""
+        hashes = np.concatenate(self._hashes) if self._hashes else np.zeros(0, dtype=np.uint64)
+        self._hashes.clear()
+        columns: dict[str, NDArray[Any]] = {}
+        for name, kind in _COLUMNS:
+            parts = self._columns.pop(name)
+            columns[name] = np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+        keys = Keys(self._data, self._words, columns["key_start"], columns["key_size"].astype(np.int64))
+        order, first = group_rows(keys, hashes)
+        return Keyspace(data=self._data, compactions=compactions, order=order, first=first, **columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyspace:
+    """Every revision of a database whose key and value are readable.
+
+    Arrays below have one element a revision, in the order of the bucket; offsets count from the start of the file.
+
+    Attributes:
+        data: the file.
+        compactions: what bucket ``meta`` says of them.
+        main, tombstone, create_revision, version: as in `Rows`.
+        key_start, key_size: where the user's key lies.
+        message_start, message_size: where the KeyValue lies.
+        order: row numbers brought together by key, ascending within a key; keys in no particular order.
+        first: for each place in ``order``, whether a new key begins there.
+    """
+
+    data: memoryview
+    compactions: Compactions
+    main: NDArray[np.uint64]
+    key_start: NDArray[np.int64]
+    key_size: NDArray[np.uint32]
+    message_start: NDArray[np.int64]
+    message_size: NDArray[np.uint32]
+    create_revision: NDArray[np.int64]
+    version: NDArray[np.int64]
+    tombstone: NDArray[np.bool_]
+    order: NDArray[np.int64]
+    first: NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, image: Image, *, engine: Engine = "columns") -> Keyspace:
+        """Read bucket ``key`` and ``meta`` of a database; without bucket ``key``, a key space that holds nothing.
+
+        Raises:
+            FormatError: a bucket cannot be walked, or a compaction mark is no revision.
+        """
+        builder = KeyspaceBuilder(image)
+        bucket = cursor.root_buckets(image).get(schema.KEY)
+        if bucket is not None:
+            for rows in iter_rows(image, bucket, engine=engine):
+                builder.add(rows)
+        return builder.finish(Compactions.parse(read_meta(image)))
+
+    def __len__(self) -> int:
+        return len(self.main)
+
+    @property
+    def compact_revision(self) -> int:
+        """What a server calls its compact revision; -1 when nothing was ever compacted."""
+        return self.compactions.revision
+
+    @property
+    def current_revision(self) -> int:
+        """What a server calls its revision: that of the last change, or of a compaction beyond it; 1 in a new store."""
+        last = int(self.main[-1]) if len(self.main) else 1
+        return max(last, self.compactions.finished, self.compactions.scheduled)
+
+    def rows_at(self, revision: int | None = None) -> NDArray[np.int64]:
+        """Return the rows that were the live keys at a revision (default: now), in no particular order.
+
+        Raises:
+            EtcdtoolError: the revision is compacted, or was not reached yet.
+        """
+        continues = np.zeros(len(self.first), dtype=np.bool_)  # whether the next place holds the same key
+        continues[:-1] = ~self.first[1:]
+        if revision is None:
+            chosen = self.order[~continues]
+        else:
+            self._check_readable(revision)
+            reached = self.main[self.order] <= revision
+            continues[:-1] &= reached[1:]
+            chosen = self.order[reached & ~continues]
+        return chosen[~self.tombstone[chosen]]
+
+    def _check_readable(self, revision: int) -> None:
+        if revision > self.current_revision:
+            raise EtcdtoolError(
+                f"revision {revision} is a future revision", hint=f"The newest is {self.current_revision}"
+            )
+        if revision < self.compact_revision:
+            raise EtcdtoolError(
+                f"revision {revision} has been compacted",
+                hint=f"The oldest that can be read is {self.compact_revision}",
+            )
+
+    @property
+    def live_key_count(self) -> int:
+        """Keys that exist at the head, the marker of ``restore --bump-revision`` included, as upstream counts."""
+        return len(self.rows_at())
+
+    def key_of(self, row: int) -> bytes:
+        """Return the user's key of a row."""
+        start = int(self.key_start[row])
+        return bytes(self.data[start : start + int(self.key_size[row])])
+
+    def key_value(self, row: int) -> KeyValue:
+        """Return the record of a row, read by the generated parser."""
+        start = int(self.message_start[row])
+        return KeyValue.parse(self.data[start : start + int(self.message_size[row])], offset=start)
+
+    def items_at(self, revision: int | None = None) -> Iterator[KeyValue]:
+        """Yield what a range over all keys answers at a revision (default: now), in key order.
+
+        The marker that ``restore --bump-revision`` leaves under the empty key is left out, as no client can see it.
+
+        Raises:
+            EtcdtoolError: the revision is compacted, or was not reached yet.
+        """
+        rows = self.rows_at(revision)
+        keyed = sorted((self.key_of(row), row) for row in rows[self.key_size[rows] > 0].tolist())
+        for _, row in keyed:
+            yield self.key_value(row)

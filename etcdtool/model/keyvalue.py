@@ -1,0 +1,117 @@
+"""`KeyValue`, the value of every revision, and the fast way to write one.
+
+Message ``mvccpb.KeyValue``: 1 key bytes · 2 create_revision · 3 mod_revision · 4 version · 5 value bytes · 6 lease, the
+numbers int64.  Upstream writes fields in number order and leaves out zeros and empty bytes; so does `encode_key_value`.
+Format: docs/formats/mvcc.md, "Value"; upstream: ``api/mvccpb/kv.proto`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from google.protobuf.message import DecodeError
+
+from etcdtool.errors import FormatError
+from etcdtool.formats.wire import kv_pb2
+
+__all__ = ["KeyValue", "encode_key_value", "encode_varint"]
+
+_U64_MASK = (1 << 64) - 1
+_TWO_BYTES = 1 << 14
+_FOUR_BYTES = 1 << 28
+
+# varints of one and two bytes, and the two bytes that start a longer one
+_SHORT = [bytes((n,)) if n < 0x80 else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_TWO_BYTES)]
+_CONTINUED = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TWO_BYTES)]
+
+
+class KeyValue(msgspec.Struct, frozen=True, gc=False):
+    """What one revision says of its key; a tombstone has the key alone.
+
+    Attributes:
+        key: the user's key.
+        create_revision: main revision of the first put of this generation.
+        mod_revision: main revision of this put.
+        version: puts since the key was created, this one included.
+        value: the user's value.
+        lease: id of the lease it hangs on, 0 for none.
+    """
+
+    key: bytes
+    create_revision: int = 0
+    mod_revision: int = 0
+    version: int = 0
+    value: bytes = b""
+    lease: int = 0
+
+    @classmethod
+    def parse(cls, message: bytes | memoryview, *, offset: int | None = None) -> KeyValue:
+        """Read a value of bucket ``key`` with the generated parser.
+
+        Raises:
+            FormatError: the bytes are no KeyValue.
+        """
+        parsed = kv_pb2.KeyValue()
+        try:
+            parsed.ParseFromString(bytes(message))
+        except DecodeError:
+            raise FormatError("key-value", "the value of the revision does not parse", offset=offset) from None
+        return cls(
+            key=parsed.key,
+            create_revision=parsed.create_revision,
+            mod_revision=parsed.mod_revision,
+            version=parsed.version,
+            value=parsed.value,
+            lease=parsed.lease,
+        )
+
+    def __bytes__(self) -> bytes:
+        return encode_key_value(self.key, self.create_revision, self.mod_revision, self.version, self.value, self.lease)
+
+
+def encode_varint(number: int) -> bytes:
+    """Return an int64 or uint64 as a varint; a negative one takes ten bytes."""
+    if 0 <= number < _TWO_BYTES:
+        return _SHORT[number]
+    if 0 < number < _FOUR_BYTES:
+        return _CONTINUED[number & (_TWO_BYTES - 1)] + _SHORT[number >> 14]
+    number &= _U64_MASK
+    out = bytearray()
+    while number >= _TWO_BYTES:
+        out += _CONTINUED[number & (_TWO_BYTES - 1)]
+        number >>= 14
+    return bytes(out + _SHORT[number])
+
+
+def encode_key_value(  # noqa: PLR0917  the fields in their order; keywords cost a tenth
+    key: bytes, create_revision: int, mod_revision: int, version: int, value: bytes, lease: int = 0
+) -> bytes:
+    """Return the bytes that a server stores for a put; with a key alone, for a delete.
+
+    Half a microsecond for a key of ordinary size: it is called once a key of a conversion.
+    """
+    if not (key and create_revision and mod_revision and version and value):
+        return _encode_sparse(key, create_revision, mod_revision, version, value, lease)
+    message = b"\x0a%b%b\x10%b\x18%b\x20%b\x2a%b%b" % (
+        encode_varint(len(key)),
+        key,
+        encode_varint(create_revision),
+        encode_varint(mod_revision),
+        encode_varint(version),
+        encode_varint(len(value)),
+        value,
+    )
+    return message + b"\x30" + encode_varint(lease) if lease else message
+
+
+def _encode_sparse(  # noqa: PLR0917  as above
+    key: bytes, create_revision: int, mod_revision: int, version: int, value: bytes, lease: int
+) -> bytes:
+    message = b"\x0a" + encode_varint(len(key)) + key if key else b""
+    for tag, number in ((b"\x10", create_revision), (b"\x18", mod_revision), (b"\x20", version)):
+        if number:
+            message += tag + encode_varint(number)
+    if value:
+        message += b"\x2a" + encode_varint(len(value)) + value
+    if lease:
+        message += b"\x30" + encode_varint(lease)
+    return message

@@ -1,0 +1,292 @@
+"""Bucket ``key`` as columns: one row a revision, block by block, every field of its KeyValue an array.
+
+Rows whose KeyValue is written as upstream writes it (fields in order, numbers of at most seven bytes, a lease of up to
+ten) are read by array operations; all others go through the generated protobuf parser, one by one.
+``engine="plain"`` reads every row that way from the plain cursor: the slow, obvious twin, which shares no offset
+arithmetic with the columns.
+Format: docs/formats/mvcc.md, "Revision keys".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from etcdtool.errors import FormatError
+from etcdtool.formats import varints
+from etcdtool.formats.bbolt import columns, cursor
+from etcdtool.formats.bbolt.words import UnalignedWords, unaligned_words
+from etcdtool.model.keyvalue import KeyValue
+from etcdtool.model.revision import MAIN_MAX, REVISION_SIZE, SEPARATOR, TOMBSTONE_MARK, TOMBSTONE_SIZE, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from etcdtool.formats.bbolt.cursor import Bucket, Item
+    from etcdtool.formats.bbolt.page import Image
+
+__all__ = ["Engine", "Rows", "iter_rows"]
+
+Engine = Literal["columns", "plain"]
+"""Which of the two readers is used; they give the same rows and the same findings."""
+
+_ITEMS_PER_BLOCK = 4096
+_TAG_KEY, _TAG_CREATE, _TAG_MOD, _TAG_VERSION, _TAG_VALUE, _TAG_LEASE = 0x0A, 0x10, 0x18, 0x20, 0x2A, 0x30
+_LOW_BYTE = np.uint64(0xFF)
+_EIGHT_BITS = np.uint64(8)
+_CONTINUATION_ON_TOP = np.uint64(0x80 << 56)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Revisions of one block, in the order of the bucket; all arrays have one element a row.
+
+    Offsets count from the start of the file.
+
+    Attributes:
+        offset, page: where the revision key lies, and on which page.
+        revision_size: bytes of the revision key.
+        message_start, message_end: where the KeyValue lies.
+        main, sub, tombstone: the revision; 0, 0, False where ``well_formed`` is False.
+        well_formed: whether the revision key follows its format.
+        parsed: whether the KeyValue parses; if not, the columns below are 0.
+        key_start, key_size, value_start, value_size: where the user's key and value lie (a start is 0 if the size is).
+        create_revision, mod_revision, version, lease: the fields of the same names, int64.
+        runs: contiguous stretches (start, stop) of revision keys and values, all of the block's and nothing else.
+    """
+
+    offset: NDArray[np.int64]
+    page: NDArray[np.int64]
+    revision_size: NDArray[np.int64]
+    message_start: NDArray[np.int64]
+    message_end: NDArray[np.int64]
+    main: NDArray[np.uint64]
+    sub: NDArray[np.uint64]
+    tombstone: NDArray[np.bool_]
+    well_formed: NDArray[np.bool_]
+    parsed: NDArray[np.bool_]
+    key_start: NDArray[np.int64]
+    key_size: NDArray[np.int64]
+    create_revision: NDArray[np.int64]
+    mod_revision: NDArray[np.int64]
+    version: NDArray[np.int64]
+    value_start: NDArray[np.int64]
+    value_size: NDArray[np.int64]
+    lease: NDArray[np.int64]
+    runs: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+
+def iter_rows(
+    image: Image, bucket: Bucket, *, engine: Engine = "columns", pages_per_block: int = 2048
+) -> Iterator[Rows]:
+    """Yield the rows of bucket ``key`` in blocks, at least one row each.
+
+    Raises:
+        FormatError: the tree of the bucket cannot be walked.
+    """
+    if engine == "plain":
+        items = cursor.iter_items(image, bucket)
+        while chunk := list(islice(items, _ITEMS_PER_BLOCK)):
+            yield _rows_of_items(chunk)
+        return
+    for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
+        yield _rows_of_block(image, block)
+
+
+def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
+    words = unaligned_words(image.data)
+    start, end = block.value_start, block.value_end
+    main, sub, tombstone, well_formed = _revision_columns(image, words, block)
+    fields, parsed = _key_value_columns(words, len(image.data), start, end)
+    _parse_rest(image.data, start, end, fields, parsed)
+    return Rows(
+        offset=block.key_start,
+        page=block.page,
+        revision_size=start - block.key_start,
+        message_start=start,
+        message_end=end,
+        main=main,
+        sub=sub,
+        tombstone=tombstone,
+        well_formed=well_formed,
+        parsed=parsed,
+        runs=block.runs(),
+        **fields,
+    )
+
+
+def _revision_columns(
+    image: Image, words: UnalignedWords, block: columns.LeafBlock
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_], NDArray[np.bool_]]:
+    start, end = block.key_start, block.value_start
+    size = end - start
+    octets = np.frombuffer(image.data, dtype=np.uint8)
+    long = size == TOMBSTONE_SIZE
+    well_formed = long | (size == REVISION_SIZE)
+    # another length is never read as a revision: those rows look at the file's start instead, and count as zeros
+    whole = well_formed.all()
+    at = start if whole else np.where(well_formed, start, 0)
+    main = words.big_endian(at)
+    sub = words.big_endian(at + 9)
+    well_formed &= (octets[at + 8] == SEPARATOR) & (main <= MAIN_MAX) & (sub <= MAIN_MAX)
+    tombstone = well_formed & long & (octets[end - 1] == TOMBSTONE_MARK)
+    if not well_formed.all():
+        main[~well_formed] = 0
+        sub[~well_formed] = 0
+    return main, sub, tombstone, well_formed
+
+
+def _key_value_columns(
+    words: UnalignedWords, data_size: int, start: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
+    """Read what is written in upstream's order; the second result says of which rows that was true."""
+    reader = _FieldReader(words, data_size, start, end)
+    fields: dict[str, NDArray[np.int64]] = {}
+    fields["key_start"], fields["key_size"] = reader.bytes_field(_TAG_KEY)
+    fields["create_revision"] = reader.number_field(_TAG_CREATE)
+    fields["mod_revision"] = reader.number_field(_TAG_MOD)
+    fields["version"] = reader.number_field(_TAG_VERSION)
+    fields["value_start"], fields["value_size"] = reader.bytes_field(_TAG_VALUE)
+    fields["lease"] = reader.wide_number_field(_TAG_LEASE)
+    return fields, reader.good & (reader.position == end)
+
+
+class _FieldReader:
+    """A position in each row's message, moved over one optional field after the other."""
+
+    def __init__(self, words: UnalignedWords, data_size: int, start: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        self.words = words
+        self.end_of_data = data_size
+        self.position = start.copy()
+        self.end = end
+        self.good = np.ones(len(start), dtype=np.bool_)
+
+    def number_field(self, tag: int) -> NDArray[np.int64]:
+        """Read a varint of at most seven bytes; 0 where the field is absent."""
+        present, value, size = self._varint(tag)
+        self._advance(present, size + 1)
+        return np.where(present, value, 0)
+
+    def bytes_field(self, tag: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Read a length and step over the bytes; return start and size, 0 and 0 where there is nothing."""
+        present, size, length_size = self._varint(tag)
+        start = self.position + 1 + length_size
+        # seven bytes of a varint are below 2^49, so the sum stays inside int64
+        self._advance(present, 1 + length_size + size)
+        filled = present & self.good & (size > 0)
+        return np.where(filled, start, 0), np.where(filled, size, 0)
+
+    def wide_number_field(self, tag: int) -> NDArray[np.int64]:
+        """Read a varint of any length on the few rows that have one."""
+        value = np.zeros(len(self.position), dtype=np.int64)
+        rows = np.flatnonzero(self.good & (self.position < self.end))
+        if not len(rows):
+            return value
+        at = self.position[rows]
+        number, size = varints.decode_wide(self.words[at + 1], self.words[np.minimum(at + 9, self.end_of_data)])
+        behind = at + 1 + size
+        present = ((self.words[at] & _LOW_BYTE) == tag) & (size > 0) & (behind <= self.end[rows])
+        value[rows] = np.where(present, number.view(np.int64), 0)
+        self.position[rows] = np.where(present, behind, at)
+        return value
+
+    def _varint(self, tag: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        word = self.words[self.position]
+        present = ((word & _LOW_BYTE) == tag) & (self.position < self.end)
+        # seven bytes are left of the word: a bit on top keeps what does not end in them from ending at all
+        value, size = varints.decode((word >> _EIGHT_BITS) | _CONTINUATION_ON_TOP)
+        self.good &= ~present | (size > 0)
+        return present & self.good, value.astype(np.int64), size
+
+    def _advance(self, present: NDArray[np.bool_], step: NDArray[np.int64]) -> None:
+        moved = np.where(present, self.position + step, self.position)
+        inside = moved <= self.end
+        if not inside.all():
+            self.good &= inside
+            moved = np.where(inside, moved, self.position)
+        self.position = moved
+
+
+def _parse_rest(
+    data: memoryview,
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    fields: dict[str, NDArray[np.int64]],
+    parsed: NDArray[np.bool_],
+) -> None:
+    """Give the rows that are written otherwise to the generated parser; all changes in place."""
+    for row in np.flatnonzero(~parsed).tolist():
+        at = int(start[row])
+        plain = _plain_fields(data[at : int(end[row])], at)
+        parsed[row] = plain is not None
+        for name, column in fields.items():
+            column[row] = plain[name] if plain else 0
+
+
+def _plain_fields(message: memoryview, at: int) -> dict[str, int] | None:
+    """Return the columns of one row by the generated parser, or None where it does not parse."""
+    octets = bytes(message)
+    try:
+        record = KeyValue.parse(octets)
+    except FormatError:
+        return None
+    # the parser tells no offsets, yet what it gave for a bytes field stands in the message as it is
+    return {
+        "key_start": at + octets.find(record.key) if record.key else 0,
+        "key_size": len(record.key),
+        "create_revision": record.create_revision,
+        "mod_revision": record.mod_revision,
+        "version": record.version,
+        "value_start": at + octets.find(record.value) if record.value else 0,
+        "value_size": len(record.value),
+        "lease": record.lease,
+    }
+
+
+_NO_FIELDS = dict.fromkeys(
+    ("key_start", "key_size", "create_revision", "mod_revision", "version", "value_start", "value_size", "lease"), 0
+)
+_FIELD_NAMES = tuple(_NO_FIELDS)
+_NO_REVISION = Revision(0, 0)
+
+
+def _rows_of_items(items: list[Item]) -> Rows:
+    revisions, well_formed, messages, parsed, runs = [], [], [], [], []
+    for item in items:
+        try:
+            revisions.append(Revision.parse(item.key))
+            well_formed.append(True)
+        except FormatError:
+            revisions.append(_NO_REVISION)
+            well_formed.append(False)
+        plain = _plain_fields(item.value, item.offset + len(item.key))
+        messages.append(plain or _NO_FIELDS)
+        parsed.append(plain is not None)
+        runs.append((item.offset, item.offset + len(item.key) + len(item.value)))
+    start = [item.offset + len(item.key) for item in items]
+    return Rows(
+        offset=_int64(item.offset for item in items),
+        page=_int64(item.page for item in items),
+        revision_size=_int64(len(item.key) for item in items),
+        message_start=_int64(start),
+        message_end=_int64(at + len(item.value) for at, item in zip(start, items, strict=True)),
+        main=np.array([revision.main for revision in revisions], dtype=np.uint64),
+        sub=np.array([revision.sub for revision in revisions], dtype=np.uint64),
+        tombstone=np.array([revision.tombstone for revision in revisions], dtype=np.bool_),
+        well_formed=np.array(well_formed, dtype=np.bool_),
+        parsed=np.array(parsed, dtype=np.bool_),
+        runs=runs,
+        **{name: _int64(message[name] for message in messages) for name in _FIELD_NAMES},
+    )
+
+
+def _int64(numbers: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(numbers), dtype=np.int64)
