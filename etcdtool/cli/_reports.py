@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class ReportView:
     def table(self) -> Table:
         """One row a finding."""
         rows = [
-            [finding.severity.value, finding.code, _place(finding), _folded(_advice(finding))]
+            [finding.severity.value, finding.code, _folded(_place(finding), 20), _folded(_advice(finding), 30)]
             for finding in self.report.findings
         ]
         return Table(headers=["severity", "code", "where", "detail"], rows=rows, left=frozenset(range(4)))
@@ -82,7 +83,5 @@ def _advice(finding: Finding) -> str:
     return printable(f"{finding.detail}. {finding.hint}" if finding.hint else finding.detail)
 
 
-def _folded(text: str, width: int = 40) -> str:
-    import textwrap  # noqa: PLC0415  tables only
-
+def _folded(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width)) or ""

@@ -15,7 +15,7 @@ from etcdtool.cli.text import json_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Table", "View", "WriteOut", "draw", "show", "write_lines"]
+__all__ = ["Table", "View", "WriteOut", "draw", "show", "show_on_stderr", "write_lines"]
 
 
 class WriteOut(Enum):
@@ -73,6 +73,11 @@ def show(view: View, write_out: WriteOut) -> None:
             write_lines([json_text(view.as_json())])
         case WriteOut.FIELDS:
             write_lines(f'"{name}" : {value}' if name else "" for name, value in view.fields())
+
+
+def show_on_stderr(view: View) -> None:
+    """Print a view's lines on stderr, when stdout carries data."""
+    sys.stderr.writelines(f"{line}\n" for line in view.simple())
 
 
 def write_lines(lines: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,7 +22,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
     def __init__(self, title: str) -> None:
         self._title = title
         self._shown = sys.stderr.isatty()
-        self._bar: tqdm[object] | None = None
+        self._bar: tqdm[Any] | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Move the bar; it appears after two seconds."""
@@ -31,15 +31,10 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         if self._bar is None:
             from tqdm import tqdm  # noqa: PLC0415  where nobody looks it is not needed
 
-            self._bar = tqdm(
-                total=total,
-                desc=self._title,
-                unit="B",
-                unit_scale=True,
-                delay=_DELAY_SECONDS,
-                leave=False,
-                file=sys.stderr,
+            bar: tqdm[Any] = tqdm(
+                total=total, desc=self._title, unit="B", unit_scale=True, delay=_DELAY_SECONDS, leave=False
             )
+            self._bar = bar
         self._bar.update(done - self._bar.n)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""``etcdtool snapshot status``: the same as ``etcdutl snapshot status`` of 3.7 in every form (``etcdutl/printer*.go``)."""
+"""``etcdtool snapshot status``: equal to that of etcdutl 3.7 in every form (``etcdutl/printer*.go``)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def printable(text: str, *, newlines: bool = False) -> str:
-    r"""Return ``text`` with controls and undecodable bytes as ``\x1b``, ``\u202e``; ``newlines`` lets line feeds pass."""
+    r"""Return ``text`` with controls and undecodable bytes as ``\x1b``; line feeds pass with ``newlines``."""
     return (_UNSAFE_BUT_NEWLINE if newlines else _UNSAFE).sub(_escape, text)
 
 
