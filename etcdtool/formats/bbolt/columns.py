@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.cursor import Bucket
     from etcdtool.formats.bbolt.page import Image
 
-__all__ = ["PAGES_PER_BLOCK", "LeafBlock", "Level", "Tree", "iter_blocks", "leaf_pages", "walk"]
+__all__ = [
+    "PAGES_PER_BLOCK",
+    "LeafBlock",
+    "Level",
+    "Tree",
+    "UnevenTreeError",
+    "iter_blocks",
+    "iter_leaf_blocks",
+    "leaf_pages",
+    "walk",
+]
 
 PAGES_PER_BLOCK = 2048
 """Temporaries of so many 4 KiB pages stay in cache."""
@@ -34,6 +44,10 @@ _ELEMENTS_PER_BLOCK_MAX = 1 << 18
 _RECORD_SIZE = 16
 _HEADER = np.dtype([("id", "<u8"), ("flags", "<u2"), ("count", "<u2"), ("overflow", "<u4")])
 assert _HEADER.itemsize == _RECORD_SIZE
+
+
+class UnevenTreeError(PageError):
+    """Leaves of one tree stand at different depths, which `walk` does not follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +103,11 @@ class Tree:
         levels: branch levels from the root down; the children of the last one are the leaves.
         leaves: int64, page ids in key order.
         owned: int64, ids of all pages of the bucket with their overflow, ascending.
-        even: False when leaves stand at different depths; then ``levels`` is empty and ``owned`` holds leaves only.
     """
 
     levels: tuple[Level, ...]
     leaves: NDArray[np.int64]
     owned: NDArray[np.int64]
-    even: bool = True
 
 
 def leaf_pages(image: Image, bucket: Bucket) -> NDArray[np.int64]:
@@ -106,7 +118,11 @@ def leaf_pages(image: Image, bucket: Bucket) -> NDArray[np.int64]:
     """
     if bucket.inline is not None:
         return np.empty(0, dtype=np.int64)
-    return walk(image, bucket).leaves
+    try:
+        return walk(image, bucket).leaves
+    except UnevenTreeError:
+        # bbolt keeps all leaves at one depth; a reader need not, and the plain walk knows the order
+        return np.array([page_id for page_id, _ in iter_leaves(image, bucket)], dtype=np.int64)
 
 
 def iter_blocks(image: Image, bucket: Bucket, *, pages_per_block: int = PAGES_PER_BLOCK) -> Iterator[LeafBlock]:
@@ -138,10 +154,16 @@ def iter_leaf_blocks(image: Image, leaves: NDArray[np.int64], pages_per_block: i
         start, done = stop, int(ends[stop - 1])
 
 
-def walk(image: Image, bucket: Bucket) -> Tree:
+def walk(image: Image, bucket: Bucket, *, taken: bytearray | None = None) -> Tree:
     """Follow the branch pages of a bucket that has pages of its own, level by level.
 
+    Args:
+        image: the file.
+        bucket: not an inline one.
+        taken: one byte a page; pages whose byte is not 0 are refused.
+
     Raises:
+        UnevenTreeError: leaves stand at different depths.
         PageError: as `leaf_pages`.
     """
     views = _Views(image)
@@ -150,25 +172,23 @@ def walk(image: Image, bucket: Bucket) -> Tree:
     children: NDArray[np.uint64] = np.array([bucket.root], dtype=np.uint64)
     for _depth in range(DEPTH_MAX):
         pages, owned = views.claim(children, owned)
+        if taken is not None:
+            fresh = np.frombuffer(taken, dtype=np.uint8)[pages] == 0
+            _require(fresh, "bbolt.page-shared", "multiple references", pages * image.page_size)
         flags = views.headers["flags"][pages]
         leaf = flags == PageFlag.LEAF
         if leaf.all():
             return Tree(tuple(levels), pages, owned)
         _require(leaf | (flags == PageFlag.BRANCH), "bbolt.page-type", "unexpected page type", pages * image.page_size)
         if leaf.any():
-            return _uneven(image, bucket)
+            problem = "leaves stand at different depths"
+            offset = int(pages[0]) * image.page_size
+            raise UnevenTreeError("bbolt.tree-uneven", "tree", problem, offset=offset)
         level, children = views.branch_level(pages)
         levels.append(level)
     raise PageError(
         "bbolt.tree-depth", "tree", f"deeper than {DEPTH_MAX} levels", offset=int(pages[0]) * image.page_size
     )
-
-
-def _uneven(image: Image, bucket: Bucket) -> Tree:
-    # bbolt keeps all leaves at one depth; a reader need not, and the plain walk knows the order
-    found = [(page_id, page.overflow + 1) for page_id, page in iter_leaves(image, bucket)]
-    leaves, spans = np.array(found, dtype=np.int64).reshape(-1, 2).T
-    return Tree((), leaves, np.sort(_expand(leaves, spans)), even=False)
 
 
 class _Spans(NamedTuple):

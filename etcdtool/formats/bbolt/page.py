@@ -208,12 +208,7 @@ class Image:
             )
         size = meta.high_water_mark * page_size
         if size > len(data) and not partial:
-            raise FormatError(
-                "bbolt file",
-                f"cut short by {size - len(data)} bytes: {meta.high_water_mark} pages of {page_size} bytes need {size}",
-                offset=len(data),
-                hint="Copy the file again; what is left can be read with salvage",
-            )
+            raise _cut_short(data, meta, second)
         return cls(data, page_size, meta, (first, second), min(meta.high_water_mark, len(data) // page_size))
 
     @property
@@ -362,6 +357,17 @@ def _no_meta(data: memoryview, candidates: list[int]) -> FormatError:
             )
     problem = (_parse_meta(data, candidates[0], 0).problem if candidates else None) or "invalid database"
     return FormatError("bbolt file", problem, offset=0, hint="No meta page was found: this is no bbolt file")
+
+
+def _cut_short(data: memoryview, meta: Meta, second: Meta) -> FormatError:
+    size = meta.high_water_mark * meta.page_size
+    problem = (
+        f"cut short by {size - len(data)} bytes: {meta.high_water_mark} pages of {meta.page_size} bytes need {size}"
+    )
+    hint = "Copy the file again; what is left can be read with salvage"
+    if second.problem is not None:
+        hint = "The second meta page is not where this page size puts it, so the page size may be what is damaged"
+    return FormatError("bbolt file", problem, offset=len(data), hint=hint)
 
 
 def _choose(first: Meta, second: Meta) -> Meta:
