@@ -1,0 +1,186 @@
+"""The records of one WAL file, one after the other, each proved by the running checksum.
+
+What ends a file: its last byte, a length field of 0 with only zeros behind it, or, in the last file, a torn write.
+Everything else raises, with the reason that the bytes support best.
+
+Upstream: ``server/storage/wal/decoder.go`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator  # noqa: TC003  documented types stay readable at run time
+
+from google.protobuf.message import DecodeError
+
+from etcdtool.errors import ChecksumError, FormatError
+from etcdtool.findings import Finding, Severity
+from etcdtool.formats.digest import crc32c
+from etcdtool.formats.wal import damage
+from etcdtool.formats.wal.records import (
+    LENGTH_SIZE,
+    RecordType,
+    frame_sizes,
+    is_frame_field,
+    parse_record,
+    read_length,
+)
+from etcdtool.formats.wal.segments import Segment  # noqa: TC001  documented types stay readable at run time
+from etcdtool.formats.wire import wal_pb2
+
+__all__ = ["SegmentReader"]
+
+_HINT_DAMAGE = "Use another member's data or a backup: records from here on cannot be trusted."
+_HINT_TORN = "A crash, or a copy of a running member, leaves such an end; what it held was never acknowledged."
+_HINT_AFTER_END = (
+    "Either a crash tore the last write, or a damaged length field hides records. Compare with another member's log."
+)
+
+Record = tuple[int, memoryview, int, int]
+"""Type, the bytes the data lie in (the segment's own where the layout is the usual one), data start, data stop."""
+
+
+class SegmentReader:
+    """Iterates over the records of one segment.
+
+    Attributes:
+        crc: running checksum; None before the first record of the first file, which may start with any.
+        offset: where the frame being read begins; at the end, where the valid records end.
+        torn_bytes: from ``offset`` to the last byte that is not zero, where the end is not clean.
+        findings: what was met on the way.
+    """
+
+    __slots__ = ("_data", "_is_last", "_name", "crc", "findings", "offset", "torn_bytes")
+
+    def __init__(self, segment: Segment, crc: int | None, *, is_last: bool) -> None:
+        self._name = segment.name
+        self._data = segment.data
+        self._is_last = is_last
+        self.crc = crc
+        self.offset = 0
+        self.torn_bytes = 0
+        self.findings: list[Finding] = []
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records; raises as the module says."""
+        data, size_of_file = self._data, len(self._data)
+        while length := self._length():
+            size, padding = frame_sizes(length)
+            start = self.offset + LENGTH_SIZE
+            stop = start + size + padding
+            if not is_frame_field(length):
+                raise self._damaged_length(f"no server writes a length field of {length:#018x}")
+            if stop > size_of_file:
+                self._bad_frame(f"says {size} bytes, {stop - size_of_file} more than the file has", size, is_torn=True)
+                return
+            record = parse_record(data, start, start + size)
+            if record is None:
+                message = _parse_other_layout(data, start, start + size)
+                if message is None:
+                    self._bad_frame(
+                        "is no walpb.Record message", size, is_torn=damage.has_zero_sector(data, start, stop)
+                    )
+                    return
+                content = memoryview(message.data)
+                record_type, stored, data_start, data_stop = message.type, message.crc, 0, len(content)
+            else:
+                content = data
+                record_type, stored, data_start, data_stop = record
+            computed = self.crc or 0
+            if record_type != RecordType.CRC:
+                computed = crc32c(content[data_start:data_stop], computed)
+            elif self.crc is None:
+                computed = stored
+            if computed != stored:
+                self._bad_sum(record_type, stored, computed, size, stop)
+                return
+            self.crc = computed
+            yield record_type, content, data_start, data_stop
+            self.offset = stop
+
+    def _length(self) -> int:
+        """Return the next length field; 0 where the file ends."""
+        data, offset = self._data, self.offset
+        if len(data) - offset >= LENGTH_SIZE and (length := read_length(data, offset)):
+            return length
+        if damage.first_nonzero(data, offset) is None:
+            return 0
+        if len(data) - offset < LENGTH_SIZE:
+            self._bad_frame("the file ends within its length field", 0, is_torn=True)
+            return 0
+        length = read_length(data, offset)
+        if length == 0:  # else a running server has appended since
+            self._data_after_end()
+        return length
+
+    def _data_after_end(self) -> None:
+        """A length field is zero, as if nothing had been written, and bytes follow."""
+        own = damage.size_of_own(self._data, self.offset + LENGTH_SIZE, self.crc or 0)
+        if own is not None:
+            raise self._damaged_length(f"the length field is zero, and a whole record of {own} bytes follows it")
+        later = damage.next_record(self._data, self.offset + 1)
+        if later is not None:
+            raise self._damaged_length(f"the length field is zero, and records follow at offset {later:#x}")
+        if not self._is_last:
+            raise self._damaged_length("the length field is zero, and bytes that are no record follow it")
+        self._count_torn_bytes()
+        self.findings.append(
+            Finding(
+                code="wal.data-after-end",
+                severity=Severity.ERROR,
+                where=self._name,
+                offset=self.offset,
+                detail=f"the length field is zero, and {self.torn_bytes} bytes that are no record follow it",
+                hint=_HINT_AFTER_END,
+            )
+        )
+
+    def _bad_sum(self, record_type: int, stored: int, computed: int, size: int, stop: int) -> None:
+        what = "wal checksum record" if record_type == RecordType.CRC else "wal record"
+        is_torn = damage.has_zero_sector(self._data, self.offset + LENGTH_SIZE, stop)
+        error = ChecksumError(
+            what, stored=stored, computed=computed, offset=self.offset, where=self._name, hint=_HINT_DAMAGE
+        )
+        self._bad_frame("has a wrong checksum", size, is_torn=is_torn, error=error)
+
+    def _bad_frame(self, problem: str, size: int, *, is_torn: bool, error: FormatError | None = None) -> None:
+        """Note a torn tail, or raise.
+
+        Args:
+            problem: what is wrong with the frame at ``offset``.
+            size: what its length field says, in bytes.
+            is_torn: it looks like a write that a crash interrupted.
+            error: what to raise if nothing explains the problem better.
+        """
+        own = damage.size_of_own(self._data, self.offset + LENGTH_SIZE, self.crc or 0)
+        if own is not None and own != size:
+            raise self._damaged_length(f"the length field says {size} bytes, and the record in it has {own}")
+        if not (is_torn and self._is_last):
+            raise error or FormatError("wal record", problem, offset=self.offset, where=self._name, hint=_HINT_DAMAGE)
+        later = damage.next_record(self._data, self.offset + 1)
+        if later is not None:
+            raise self._damaged_length(f"the record {problem}, and others follow at offset {later:#x}")
+        self._count_torn_bytes()
+        self.findings.append(
+            Finding(
+                code="wal.torn-tail",
+                severity=Severity.WARNING,
+                where=self._name,
+                offset=self.offset,
+                detail=f"the last write is incomplete: the record {problem}; {self.torn_bytes} bytes are left out",
+                hint=_HINT_TORN,
+            )
+        )
+
+    def _count_torn_bytes(self) -> None:
+        last = damage.last_nonzero(self._data, self.offset)
+        self.torn_bytes = 0 if last is None else last + 1 - self.offset
+
+    def _damaged_length(self, problem: str) -> FormatError:
+        return FormatError("wal record", problem, offset=self.offset, where=self._name, hint=_HINT_DAMAGE)
+
+
+def _parse_other_layout(data: memoryview, start: int, stop: int) -> wal_pb2.Record | None:
+    try:
+        return wal_pb2.Record.FromString(data[start:stop].tobytes())
+    except DecodeError:
+        return None

@@ -1,0 +1,299 @@
+"""One pass over a WAL: framing, checksums and structure checked, entries noted by their place.
+
+`scan` reads every byte once and keeps about 29 bytes an entry; `Scan.entries` then hands the entries out as views.
+
+Upstream: ``ReadAll`` in ``server/storage/wal/wal.go`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence  # noqa: TC003  documented types stay readable at run time
+from dataclasses import dataclass, field
+
+import msgspec
+from google.protobuf.message import DecodeError
+
+from etcdtool.errors import FormatError
+from etcdtool.findings import Finding, Severity
+from etcdtool.formats.raft import ConfState, HardState
+from etcdtool.formats.wal.frames import SegmentReader
+from etcdtool.formats.wal.records import RecordType, parse_entry
+from etcdtool.formats.wal.segments import Segment, check_sequence
+from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, wal_pb2
+
+__all__ = ["Entry", "Scan", "SnapshotRecord", "scan"]
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One entry of the raft log.
+
+    Attributes:
+        index, term: its place in the log.
+        type: an `EntryType` number.
+        data: a view into the segment's bytes; empty for a leader's no-op.
+    """
+
+    index: int
+    term: int
+    type: int
+    data: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRecord:
+    """The WAL's note that a snapshot was taken; ``conf_state`` is None in records of 3.4 and older."""
+
+    index: int
+    term: int
+    conf_state: ConfState | None
+
+
+@dataclass(slots=True)
+class Scan:
+    """What one pass over the segments found.
+
+    Entries are those with an index above ``after_index`` that no later record replaced; row r is index
+    ``after_index + 1 + r``.
+
+    Attributes:
+        segments: the segments that were read.
+        after_index: entries start behind it.
+        metadata: the raw metadata record, the same in all files.
+        node_id, cluster_id: from the metadata.
+        hard_state: the last one.
+        snapshots: every snapshot record, in order.
+        findings: what is worth telling; an error among them means that the end of the log may be lost.
+        crc: running checksum at the end, where a writer would go on.
+        end_offset: in the last segment, where the valid records end.
+        torn_bytes: bytes from there to the last one that is not zero.
+        replaced_count: entries that later ones with the same index took the place of.
+        terms, types, segment_numbers, data_offsets, data_sizes: one element an entry.
+    """
+
+    segments: tuple[Segment, ...]
+    after_index: int
+    metadata: bytes = b""
+    node_id: int = 0
+    cluster_id: int = 0
+    hard_state: HardState = field(default_factory=HardState)
+    snapshots: list[SnapshotRecord] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    crc: int = 0
+    end_offset: int = 0
+    torn_bytes: int = 0
+    replaced_count: int = 0
+    terms: array[int] = field(default_factory=lambda: array("Q"))
+    types: array[int] = field(default_factory=lambda: array("i"))
+    segment_numbers: array[int] = field(default_factory=lambda: array("I"))
+    data_offsets: array[int] = field(default_factory=lambda: array("Q"))
+    data_sizes: array[int] = field(default_factory=lambda: array("Q"))
+    _apart: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries there are."""
+        return len(self.terms)
+
+    @property
+    def first_index(self) -> int:
+        """Index of the first entry; one above `last_index` when there is none."""
+        return self.after_index + 1
+
+    @property
+    def last_index(self) -> int:
+        """Index of the last entry; ``after_index`` when there is none."""
+        return self.after_index + len(self.terms)
+
+    @property
+    def last_term(self) -> int:
+        """Term of the last entry, or 0."""
+        return self.terms[-1] if self.terms else 0
+
+    def valid_snapshots(self) -> list[SnapshotRecord]:
+        """Return the snapshot records that the last hard state covers: a ``.snap`` must match one to be used."""
+        return [snapshot for snapshot in self.snapshots if snapshot.index <= self.hard_state.commit]
+
+    def entry_data(self, index: int) -> memoryview:
+        """Return the data of the entry with this raft index; `IndexError` outside the log."""
+        row = index - self.after_index - 1
+        if not 0 <= row < len(self.terms):
+            raise IndexError(index)
+        return self._row_data(row)
+
+    def entries(self, start_index: int | None = None, stop_index: int | None = None) -> Iterator[Entry]:
+        """Yield the entries with ``start_index <= index < stop_index``, by default all."""
+        start = 0 if start_index is None else max(0, start_index - self.first_index)
+        stop = len(self.terms) if stop_index is None else min(len(self.terms), stop_index - self.first_index)
+        views = [segment.data for segment in self.segments]
+        apart, first_index = self._apart, self.first_index
+        terms, types, numbers = self.terms, self.types, self.segment_numbers
+        offsets, sizes = self.data_offsets, self.data_sizes
+        for row in range(start, stop):
+            offset = offsets[row]
+            # no data can lie at offset 0, where the first length field is
+            data = views[numbers[row]][offset : offset + sizes[row]] if offset else memoryview(apart[row])
+            yield Entry(first_index + row, terms[row], types[row], data)
+
+    def drop_from(self, row: int) -> None:
+        """Forget the entries from this row on, which a new leader's entries replace."""
+        self.replaced_count += len(self.terms) - row
+        for column in (self.terms, self.types, self.segment_numbers, self.data_offsets, self.data_sizes):
+            del column[row:]
+        for apart in [kept for kept in self._apart if kept >= row]:
+            del self._apart[apart]
+
+    def keep_apart(self, row: int, data: bytes) -> None:
+        """Keep the data of an entry that has no single place in its file."""
+        self._apart[row] = data
+
+    def _row_data(self, row: int) -> memoryview:
+        offset = self.data_offsets[row]
+        if not offset:
+            return memoryview(self._apart[row])
+        return self.segments[self.segment_numbers[row]].data[offset : offset + self.data_sizes[row]]
+
+
+def scan(segments: Sequence[Segment], *, after_index: int = 0, after_term: int | None = None) -> Scan:
+    """Read all segments, in order, and note the entries with an index above ``after_index``.
+
+    Args:
+        segments: as `select` returns them.
+        after_index: index of the snapshot to go on from; 0 is the beginning of the log.
+        after_term: the snapshot's term; a snapshot record of that index must have it.
+
+    Raises:
+        ChecksumError: a record or the chain between two files does not match; names file, offset and both sums.
+        FormatError: a missing file, a damaged length field, an unknown record type, conflicting metadata, a gap in
+            the indexes, a file without records.
+    """
+    if not segments:
+        raise FormatError("wal", "there is no .wal file")
+    check_sequence(segments)
+    result = Scan(tuple(segments), after_index)
+    pass_ = _Pass(result, after_term)
+    for number in range(len(segments)):
+        pass_.read_segment(number)
+    pass_.finish()
+    return result
+
+
+class _Pass:
+    """What a pass has to remember besides its result."""
+
+    __slots__ = ("_after_term", "_has_metadata", "_last_seen", "_matched", "_reader", "_result", "_segment")
+
+    def __init__(self, result: Scan, after_term: int | None) -> None:
+        self._result = result
+        self._after_term = after_term
+        self._matched = False
+        self._has_metadata = False
+        self._last_seen: int | None = None
+        self._segment = result.segments[0]
+        self._reader = SegmentReader(self._segment, None, is_last=True)
+
+    def read_segment(self, number: int) -> None:
+        """Read one file to its end."""
+        result = self._result
+        segment = self._segment = result.segments[number]
+        crc = result.crc if number else None
+        reader = self._reader = SegmentReader(segment, crc, is_last=number == len(result.segments) - 1)
+        self._check_first_index()
+        for record_type, content, start, stop in reader:
+            if record_type == RecordType.ENTRY:
+                self._take_entry(content, start, stop, number)
+            elif record_type != RecordType.CRC:
+                self._take_other(record_type, content[start:stop].tobytes())
+        if reader.offset == 0:
+            raise FormatError("wal file", f"holds no record ({len(segment.data)} bytes)", where=segment.name)
+        result.crc = reader.crc or 0
+        result.end_offset = reader.offset
+        result.torn_bytes = reader.torn_bytes
+        result.findings += reader.findings
+
+    def finish(self) -> None:
+        """Check what only the whole log can tell."""
+        result = self._result
+        if not self._has_metadata:
+            raise FormatError("wal", "holds no metadata record", where=result.segments[0].name)
+        if result.hard_state.commit > result.last_index:
+            self._find(
+                "wal.commit-beyond-end",
+                Severity.ERROR,
+                f"entries up to {result.hard_state.commit} are committed, and the log ends at {result.last_index}",
+            )
+        if not self._matched:
+            self._find(
+                "wal.snapshot-not-found",
+                Severity.WARNING,
+                f"there is no snapshot record of index {result.after_index} to go on from",
+            )
+
+    def _take_entry(self, content: memoryview, start: int, stop: int, number: int) -> None:
+        result = self._result
+        try:
+            entry = parse_entry(content, start, stop)
+        except DecodeError as error:
+            raise self._broken("holds no raftpb.Entry message") from error
+        self._last_seen = entry.index
+        row = entry.index - result.after_index - 1
+        if row < 0:
+            return
+        if row != len(result.terms):
+            if row > len(result.terms):
+                raise self._broken(f"has index {entry.index} where {result.last_index + 1} is due: entries are missing")
+            result.drop_from(row)
+        is_apart = entry.data is not None or content is not self._segment.data
+        if is_apart:
+            result.keep_apart(row, content[start:stop].tobytes() if entry.data is None else entry.data)
+        result.terms.append(entry.term)
+        result.types.append(entry.type)
+        result.segment_numbers.append(number)
+        result.data_offsets.append(0 if is_apart else entry.data_start)
+        result.data_sizes.append(entry.data_stop - entry.data_start)
+
+    def _take_other(self, record_type: int, data: bytes) -> None:
+        try:
+            if record_type == RecordType.STATE:
+                state = raft_pb2.HardState.FromString(data)
+                self._result.hard_state = HardState(state.term, state.vote, state.commit)
+            elif record_type == RecordType.SNAPSHOT:
+                self._take_snapshot(wal_pb2.Snapshot.FromString(data))
+            elif record_type == RecordType.METADATA:
+                self._take_metadata(data)
+            else:
+                raise self._broken(f"has the unknown type {record_type}")
+        except DecodeError as error:
+            raise self._broken(f"of type {record_type} holds no message of that type") from error
+
+    def _take_snapshot(self, message: wal_pb2.Snapshot) -> None:
+        conf_state = ConfState.from_message(message.conf_state) if message.HasField("conf_state") else None
+        self._result.snapshots.append(SnapshotRecord(message.index, message.term, conf_state))
+        if message.index == self._result.after_index:
+            self._matched = True
+            if self._after_term not in (None, message.term):
+                raise self._broken(f"has term {message.term} for the snapshot of term {self._after_term}")
+
+    def _take_metadata(self, data: bytes) -> None:
+        result = self._result
+        if self._has_metadata:
+            if data != result.metadata:
+                raise self._broken("holds other metadata than the records before it: files of two members are mixed")
+            return
+        message = etcdserver_pb2.Metadata.FromString(data)
+        self._has_metadata = True
+        result.metadata, result.node_id, result.cluster_id = data, message.NodeID, message.ClusterID
+
+    def _check_first_index(self) -> None:
+        if self._last_seen is not None and self._segment.first_index != self._last_seen + 1:
+            self._find(
+                "wal.first-index",
+                Severity.WARNING,
+                f"its name says that it starts at {self._segment.first_index}, and {self._last_seen + 1} is due",
+            )
+
+    def _broken(self, problem: str) -> FormatError:
+        return FormatError("wal record", problem, offset=self._reader.offset, where=self._segment.name)
+
+    def _find(self, code: str, severity: Severity, detail: str) -> None:
+        self._result.findings.append(Finding(code=code, severity=severity, where=self._segment.name, detail=detail))
