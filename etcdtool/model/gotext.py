@@ -1,0 +1,75 @@
+r"""Go's way of writing strings and times in JSON, as far as etcd's own data hold them.
+
+* ``encoding/json`` strings: ``<``, ``>``, ``&``, U+2028 and U+2029 are escaped, and each byte that is no UTF-8 becomes
+  ``\ufffd``.  Our strings carry such bytes as lone surrogates (``surrogateescape``), one a byte, so the counts agree.
+* ``time.Time``: RFC 3339 with up to nine digits of a second; year 1 is Go's zero time, which the v2 store uses for
+  "never expires".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from json.encoder import encode_basestring
+
+__all__ = ["NANOSECONDS_PER_SECOND", "ZERO_TIME_NS", "ZERO_TIME_TEXT", "format_time", "json_string", "parse_time"]
+
+NANOSECONDS_PER_SECOND = 1_000_000_000
+_SECONDS_PER_DAY = 86_400
+_UNIX_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+ZERO_TIME_TEXT = "0001-01-01T00:00:00Z"
+ZERO_TIME_NS = (1 - _UNIX_EPOCH_ORDINAL) * _SECONDS_PER_DAY * NANOSECONDS_PER_SECOND
+
+_HOUR_MAX, _MINUTE_MAX, _ZONE_HOUR_MAX = 23, 59, 24
+_FRACTION_DIGITS = 9
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))",
+    re.ASCII,
+)
+_ESCAPED_BY_GO = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+
+
+def parse_time(text: str) -> int:
+    """Return the unix nanoseconds of an RFC 3339 time; raise ValueError where Go would refuse it."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError("no RFC 3339 time")
+    year, month, day, hour, minute, second = (int(digits) for digits in match.group(1, 2, 3, 4, 5, 6))
+    fraction, sign, zone_hour, zone_minute = match.group(7, 8, 9, 10)
+    if hour > _HOUR_MAX or minute > _MINUTE_MAX or second > _MINUTE_MAX:
+        raise ValueError("time of day out of range")
+    days = date(year, month, day).toordinal() - _UNIX_EPOCH_ORDINAL
+    seconds = days * _SECONDS_PER_DAY + hour * 3600 + minute * 60 + second
+    if sign:
+        if int(zone_hour) > _ZONE_HOUR_MAX or int(zone_minute) > _MINUTE_MAX:
+            raise ValueError("time zone out of range")
+        offset = int(zone_hour) * 3600 + int(zone_minute) * 60
+        seconds += offset if sign == "-" else -offset
+    nanoseconds = int(fraction[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0")) if fraction else 0
+    return seconds * NANOSECONDS_PER_SECOND + nanoseconds
+
+
+def format_time(nanoseconds: int) -> str:
+    """Return a time as Go's RFC3339Nano prints it in UTC: no trailing zeros, no fraction when it is zero."""
+    seconds, fraction = divmod(nanoseconds, NANOSECONDS_PER_SECOND)
+    days, second_of_day = divmod(seconds, _SECONDS_PER_DAY)
+    minute_of_day, second = divmod(second_of_day, 60)
+    hour, minute = divmod(minute_of_day, 60)
+    digits = f".{fraction:09d}".rstrip("0") if fraction else ""
+    return f"{date.fromordinal(days + _UNIX_EPOCH_ORDINAL)}T{hour:02d}:{minute:02d}:{second:02d}{digits}Z"
+
+
+def json_string(text: str) -> str:
+    """Return a string as ``encoding/json`` writes it, quotes included."""
+    quoted = encode_basestring(text)
+    if _ESCAPED_BY_GO.search(quoted):
+        return _ESCAPED_BY_GO.sub(_escape, quoted)
+    return quoted
+
+
+def _escape(match: re.Match[str]) -> str:
+    code_point = ord(match.group())
+    if 0xD800 <= code_point <= 0xDFFF:  # a byte that is no UTF-8
+        return "\\ufffd"
+    return f"\\u{code_point:04x}"

@@ -1,0 +1,165 @@
+"""A request of the v2 API as it stands in the raft log: ``etcdserverpb.Request``.
+
+``etcdserver/etcdserverpb/etcdserver.proto`` @ v3.4.45.  Go writes all fields that are not nullable, always and in
+order, so nearly every request has the same head (id, method) and one of few tails (all after the value): the head is
+matched by one regular expression and tails are remembered.  Anything else takes the way field by field, which knows
+nothing of order and says the same (a property test compares them, and both with the generated parser).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from etcdtool.errors import FormatError
+from etcdtool.model.protofields import LENGTH, VARINT, iter_fields, signed
+
+__all__ = ["METHODS", "V2Request", "parse_canonical_v2_request", "parse_v2_request"]
+
+METHODS = ("POST", "PUT", "DELETE", "QGET", "SYNC")
+
+_PATH, _VALUE, _PREVIOUS_VALUE = 3, 4, 6
+_TAIL_SIZE_MAX = 256
+
+# id, method, tag of path: 08 <varint> 12 <size> <method> 1a
+_HEAD = re.compile(rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]\x12(?:\x04(POST|QGET|SYNC)|\x03(PUT)|\x06(DELETE))\x1a")
+_METHOD_NAMES = {method.encode(): method for method in METHODS}
+
+
+class V2Request(msgspec.Struct, frozen=True, gc=False):
+    """One request.
+
+    Attributes:
+        method: POST, PUT, DELETE, QGET, SYNC, or something no server knows.
+        path: with the namespace: ``/1/foo``.
+        value: "" when none was given.
+        dir, recursive, sorted, quorum: as the client asked.
+        prev_value, prev_index: "" and 0 compare nothing.
+        prev_exist: None when not given.
+        expiration: unix nanoseconds, 0 for none.
+        time: unix nanoseconds, of a SYNC.
+        refresh: None when not given.
+    """
+
+    method: str = ""
+    path: str = ""
+    value: str = ""
+    dir: bool = False
+    prev_value: str = ""
+    prev_index: int = 0
+    prev_exist: bool | None = None
+    expiration: int = 0
+    recursive: bool = False
+    sorted: bool = False
+    quorum: bool = False
+    time: int = 0
+    refresh: bool | None = None
+
+
+_TEXT, _BOOL, _UNSIGNED, _SIGNED, _IGNORED = range(5)
+
+_FIELDS: dict[int, tuple[str, int]] = {
+    1: ("ID", _IGNORED),
+    2: ("method", _TEXT),
+    _PATH: ("path", _TEXT),
+    _VALUE: ("value", _TEXT),
+    5: ("dir", _BOOL),
+    _PREVIOUS_VALUE: ("prev_value", _TEXT),
+    7: ("prev_index", _UNSIGNED),
+    8: ("prev_exist", _BOOL),
+    9: ("expiration", _SIGNED),
+    10: ("wait", _IGNORED),
+    11: ("since", _IGNORED),
+    12: ("recursive", _BOOL),
+    13: ("sorted", _BOOL),
+    14: ("quorum", _BOOL),
+    15: ("time", _SIGNED),
+    16: ("stream", _IGNORED),
+    17: ("refresh", _BOOL),
+}
+_TAIL_NAMES = V2Request.__struct_fields__[_VALUE - 1 :]
+
+
+def parse_v2_request(data: bytes) -> V2Request:
+    """Read a request field by field.
+
+    Raises:
+        FormatError: where Go's parser refuses the message.
+    """
+    return V2Request(**_parse_fields(data))  # type: ignore[arg-type]
+
+
+def parse_canonical_v2_request(data: bytes) -> V2Request | None:
+    """Read a request in the form that every server writes; None when it has another form or an unknown method."""
+    head = _HEAD.match(data)
+    if head is None:
+        return None
+    size_at = head.end()
+    try:
+        size, start = data[size_at], size_at + 1
+        if size >= 0x80:
+            size, start = _two_bytes(size, data[start]), start + 1
+        value_tag_at = start + size
+        if data[value_tag_at] != _VALUE << 3 | LENGTH:
+            return None
+        value_size, value_start = data[value_tag_at + 1], value_tag_at + 2
+        if value_size >= 0x80:
+            value_size, value_start = _two_bytes(value_size, data[value_start]), value_start + 1
+    except (IndexError, ValueError):
+        return None
+    stop = value_start + value_size
+    if stop > len(data):
+        return None
+    tail = _parse_tail(data[stop:]) if len(data) - stop <= _TAIL_SIZE_MAX else None
+    if tail is None:
+        return None
+    return V2Request(
+        _METHOD_NAMES[head[head.lastindex or 0]],
+        str(data[start:value_tag_at], "utf-8", "surrogateescape"),
+        str(data[value_start:stop], "utf-8", "surrogateescape"),
+        *tail,
+    )
+
+
+def _two_bytes(low: int, high: int) -> int:
+    if high >= 0x80:
+        raise ValueError  # 16 kB and more: the value is worth the slow way
+    return low & 0x7F | high << 7
+
+
+@lru_cache(maxsize=64)
+def _parse_tail(tail: bytes) -> tuple[Any, ...] | None:
+    try:
+        fields = _parse_fields(tail)
+    except FormatError:
+        return None
+    if not fields.keys() <= _ALLOWED_IN_TAIL:
+        return None
+    defaults = V2Request()
+    return tuple(fields.get(name, getattr(defaults, name)) for name in _TAIL_NAMES)
+
+
+_ALLOWED_IN_TAIL = frozenset(_TAIL_NAMES)
+
+
+def _parse_fields(data: bytes) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for number, wire_type, content in iter_fields(data):
+        known = _FIELDS.get(number)
+        if known is None:
+            continue
+        name, kind = known
+        if wire_type != (LENGTH if kind == _TEXT else VARINT):
+            raise FormatError("v2 request", f"field {name} has wire type {wire_type}")
+        if kind == _TEXT:
+            assert isinstance(content, bytes)
+            fields[name] = str(content, "utf-8", "surrogateescape")
+        elif kind == _BOOL:
+            fields[name] = content != 0
+        elif kind != _IGNORED:
+            assert isinstance(content, int)
+            fields[name] = signed(content) if kind == _SIGNED else content
+    return fields
