@@ -8,7 +8,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from etcdtool.formats.bbolt.page import HEADER, NO_FREELIST, PageError, PageFlag
+from etcdtool.formats.bbolt.meta import NO_FREELIST
+from etcdtool.formats.bbolt.page import HEADER, PageError, PageFlag
 
 if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image, Page

@@ -1,8 +1,8 @@
-"""The layout of a bbolt file: meta pages, page headers and elements, read one at a time.
+"""The layout of a bbolt file: page headers and elements, read one at a time.
 
 A file is an array of pages; page *n* starts at ``n * page_size``, and ``overflow`` further pages belong to it.
 Integers are in the writer's byte order: little-endian on everything etcd supports officially.
-Spec: ``docs/formats/bbolt.md``; upstream: ``internal/common/{page,meta,inode}.go``, ``db.go`` @ bbolt v1.5.0.
+Spec: ``docs/formats/bbolt.md``; upstream: ``internal/common/{page,inode}.go`` @ bbolt v1.5.0.
 
 Everything here is plain and slow: `etcdtool.formats.bbolt.columns` is the fast twin, and shares no code with it.
 """
@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from etcdtool.errors import ChecksumError, FormatError
-from etcdtool.formats.digest import fnv1a64
+from etcdtool.errors import FormatError
+from etcdtool.formats.bbolt.meta import choose_meta, cut_short, detect_page_size, parse_meta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from etcdtool.formats.bbolt.meta import Meta
 
 __all__ = [
     "BRANCH_ELEMENT",
@@ -28,16 +30,9 @@ __all__ = [
     "DEPTH_MAX",
     "HEADER",
     "LEAF_ELEMENT",
-    "MAGIC",
-    "META",
-    "NO_FREELIST",
-    "PAGE_SIZE_MAX",
-    "PAGE_SIZE_MIN",
-    "VERSION",
     "BranchElement",
     "Image",
     "LeafElement",
-    "Meta",
     "Page",
     "PageError",
     "PageFlag",
@@ -48,32 +43,19 @@ __all__ = [
 
 HEADER = Struct("<QHHI")
 """Page header: id, flags, count, overflow."""
-META = Struct("<IIIIQQQQQQ")
-"""After a meta page's header: magic, version, page size, flags, root, sequence, freelist, pgid, txid, checksum."""
 BRANCH_ELEMENT = Struct("<IIQ")
 """pos, ksize, pgid of the child."""
 LEAF_ELEMENT = Struct("<IIII")
 """flags, pos, ksize, vsize."""
-assert (HEADER.size, META.size, BRANCH_ELEMENT.size, LEAF_ELEMENT.size) == (16, 64, 16, 16)
+assert HEADER.size == BRANCH_ELEMENT.size == LEAF_ELEMENT.size == 16
 
-MAGIC = 0xED0CDAED
-VERSION = 2
-NO_FREELIST = (1 << 64) - 1
-"""In a meta: the freelist is not persisted (what etcd writes on Linux)."""
 BUCKET_FLAG = 0x01
 """In a leaf element: the value is a bucket header."""
-PAGE_SIZE_MIN = 1 << 10
-PAGE_SIZE_MAX = 1 << 24
 DEPTH_MAX = 64
 """Levels of a tree that are followed.
 
 A tree grows a level only when its root splits, so no file is this deep.
 """
-
-_MAGIC_OF_THE_OTHER_BYTE_ORDER = 0xEDDA0CED
-_SECOND_META_OFFSETS = tuple(PAGE_SIZE_MIN << shift for shift in range(15))
-_FIRST_READ_SIZE = 4096
-_CHECKSUM_OFFSET = META.size - 8
 
 
 class PageFlag(IntEnum):
@@ -95,35 +77,6 @@ class PageError(FormatError):
     def __init__(self, code: str, what: str, problem: str, *, offset: int) -> None:
         self.code = code
         super().__init__(what, problem, offset=offset)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
-    """A meta page as it stands, good or not.
-
-    Attributes:
-        page_id: 0 or 1, by place.
-        problem: why it cannot be used, in upstream's words, or None.
-        page_size: in bytes.
-        root: page id of the root bucket's root page.
-        sequence: of the root bucket, 0 in practice.
-        freelist: page id of the freelist, or `NO_FREELIST`.
-        high_water_mark: the first page id that was never allocated ("pgid").
-        txid: of the transaction that wrote it.
-        checksum: FNV-1a 64 as stored.
-        computed: the same as computed.
-    """
-
-    page_id: int
-    problem: str | None
-    page_size: int
-    root: int
-    sequence: int
-    freelist: int
-    high_water_mark: int
-    txid: int
-    checksum: int
-    computed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +146,13 @@ class Image:
         Raises:
             FormatError: no usable meta, or a file cut short; ChecksumError where only the meta's checksum is wrong.
         """
-        page_size = _detect_page_size(data)
+        page_size = detect_page_size(data)
         if len(data) < 2 * page_size:
             raise FormatError(
                 "bbolt file", f"file size too small {len(data)}", hint=f"two pages take {2 * page_size} bytes"
             )
-        first, second = _parse_meta(data, 0, 0), _parse_meta(data, page_size, 1)
-        meta = _choose(first, second)
+        first, second = parse_meta(data, 0, 0), parse_meta(data, page_size, 1)
+        meta = choose_meta(first, second)
         if meta.page_size != page_size:
             raise FormatError(
                 "bbolt meta page",
@@ -208,7 +161,7 @@ class Image:
             )
         size = meta.high_water_mark * page_size
         if size > len(data) and not partial:
-            raise _cut_short(data, meta, second)
+            raise cut_short(data, meta, second)
         return cls(data, page_size, meta, (first, second), min(meta.high_water_mark, len(data) // page_size))
 
     @property
@@ -318,90 +271,3 @@ def _check_claims(page: Page, claimed: int) -> None:
 def _check_key_size(page: Page, ksize: int, start: int) -> None:
     if ksize == 0:
         raise PageError("bbolt.key-empty", f"element on page {page.id}", "empty key", offset=page.offset + start)
-
-
-def _detect_page_size(data: memoryview) -> int:
-    candidates = [0] if len(data) >= _FIRST_READ_SIZE else []
-    candidates += [offset for offset in _SECOND_META_OFFSETS if offset < len(data) - 1024]
-    for offset in candidates:
-        meta = _parse_meta(data, offset, 0)
-        if meta.problem is None:
-            return _checked_page_size(meta.page_size, offset)
-    raise _no_meta(data, candidates)
-
-
-def _checked_page_size(page_size: int, offset: int) -> int:
-    if not PAGE_SIZE_MIN <= page_size <= PAGE_SIZE_MAX or page_size & (page_size - 1):
-        problem = f"page size {page_size} is no power of two from {PAGE_SIZE_MIN} to {PAGE_SIZE_MAX}"
-        raise FormatError("bbolt meta page", problem, offset=offset)
-    return page_size
-
-
-def _no_meta(data: memoryview, candidates: list[int]) -> FormatError:
-    for offset in candidates:
-        meta = _parse_meta(data, offset, 0)
-        if meta.problem == "big-endian":
-            return FormatError(
-                "bbolt file",
-                "big-endian: written on a host of the other byte order",
-                offset=offset,
-                hint="Take a snapshot through a server, or read it on a big-endian host with etcd's own tools",
-            )
-        if meta.problem == "checksum error":
-            return ChecksumError(
-                "bbolt meta page",
-                stored=f"{meta.checksum:016x}",
-                computed=f"{meta.computed:016x}",
-                offset=offset,
-                hint="Neither meta page is usable; take another copy of the file",
-            )
-    problem = (_parse_meta(data, candidates[0], 0).problem if candidates else None) or "invalid database"
-    return FormatError("bbolt file", problem, offset=0, hint="No meta page was found: this is no bbolt file")
-
-
-def _cut_short(data: memoryview, meta: Meta, second: Meta) -> FormatError:
-    size = meta.high_water_mark * meta.page_size
-    problem = (
-        f"cut short by {size - len(data)} bytes: {meta.high_water_mark} pages of {meta.page_size} bytes need {size}"
-    )
-    hint = "Copy the file again; what is left can be read with salvage"
-    if second.problem is not None:
-        hint = "The second meta page is not where this page size puts it, so the page size may be what is damaged"
-    return FormatError("bbolt file", problem, offset=len(data), hint=hint)
-
-
-def _choose(first: Meta, second: Meta) -> Meta:
-    newer, older = (second, first) if second.txid > first.txid else (first, second)
-    if newer.problem is None:
-        return newer
-    if older.problem is None:
-        return older
-    raise FormatError("bbolt meta page", first.problem or "", offset=0, hint="Neither meta page is usable")
-
-
-def _parse_meta(data: memoryview, offset: int, page_id: int) -> Meta:
-    raw = bytes(data[offset + HEADER.size : offset + HEADER.size + META.size]).ljust(META.size, b"\0")
-    magic, version, page_size, _flags, root, sequence, freelist, high_water_mark, txid, checksum = META.unpack(raw)
-    computed = fnv1a64(raw[:_CHECKSUM_OFFSET])
-    return Meta(
-        page_id=page_id,
-        problem=_meta_problem(magic, version, good=checksum == computed),
-        page_size=page_size,
-        root=root,
-        sequence=sequence,
-        freelist=freelist,
-        high_water_mark=high_water_mark,
-        txid=txid,
-        checksum=checksum,
-        computed=computed,
-    )
-
-
-def _meta_problem(magic: int, version: int, *, good: bool) -> str | None:
-    if magic == _MAGIC_OF_THE_OTHER_BYTE_ORDER:
-        return "big-endian"
-    if magic != MAGIC:
-        return "invalid database"
-    if version != VERSION:
-        return "version mismatch"
-    return None if good else "checksum error"

@@ -14,18 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from etcdtool.formats.bbolt.cursor import BUCKET_HEADER
-from etcdtool.formats.bbolt.page import (
-    BUCKET_FLAG,
-    HEADER,
-    LEAF_ELEMENT,
-    MAGIC,
-    META,
-    NO_FREELIST,
-    PAGE_SIZE_MAX,
-    PAGE_SIZE_MIN,
-    VERSION,
-    PageFlag,
-)
+from etcdtool.formats.bbolt.meta import MAGIC, META, NO_FREELIST, PAGE_SIZE_MAX, PAGE_SIZE_MIN, VERSION
+from etcdtool.formats.bbolt.page import BUCKET_FLAG, HEADER, LEAF_ELEMENT, PageFlag
 from etcdtool.formats.digest import fnv1a64
 
 if TYPE_CHECKING:
