@@ -23,7 +23,7 @@ class Proof:
     """What was compared.
 
     Attributes:
-        records_compared: records read back, each equal to what its node asks for in key, value, revisions, version, lease.
+        records_compared: records read back, each with key, value, revisions, version and lease as its node asks for.
         nodes_compared: nodes of the source that those records come from.
         values_as_in_source: records whose value is the node's own, byte for byte.
         values_changed: records that a converter gave another value.

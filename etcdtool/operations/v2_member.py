@@ -1,0 +1,200 @@
+"""One member's v2 data: the newest ``.snap`` that can be used, and the log behind it.
+
+A server takes the newest ``.snap`` that a record of the WAL vouches for and renames what it cannot read
+(``server/etcdserver/api/snap/snapshotter.go`` @ v3.5.33).  Here nothing is renamed: a damaged ``.snap`` is named in a
+finding, and an older one is used where the log reaches back to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from etcdtool.errors import ChecksumError, FormatError
+from etcdtool.findings import Finding, Severity
+from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
+from etcdtool.formats.wal import Scan, Segment, scan, select
+from etcdtool.model.store_v2 import Store
+from etcdtool.sources import InputFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from etcdtool.sources.v2 import V2Source
+
+__all__ = ["MemberLog", "read_member"]
+
+
+@dataclass(slots=True, kw_only=True)
+class MemberLog:
+    """What one member has on disk.
+
+    Attributes:
+        source: where it was read.
+        snap_name: the ``.snap`` that was used, "" for none.
+        snap: its content, or None.
+        log: the log behind it, or None where only a ``.snap`` was given.
+        findings: what reading them had to say.
+        older: other ``.snap`` files that could be used, oldest first, and None first where the log begins at index 1.
+        files: every file that was read.
+    """
+
+    source: V2Source
+    snap_name: str = ""
+    snap: SnapFile | None = None
+    log: Scan | None = None
+    findings: list[Finding] = field(default_factory=list)
+    files: list[InputFile] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def base_index(self) -> int:
+        """Raft index that the ``.snap`` reaches to, 0 without one."""
+        return self.snap.index if self.snap else 0
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """(term, index) of the last entry, by which raft decides whose log is newer."""
+        if self.log is not None and self.log.entry_count:
+            return self.log.last_term, self.log.last_index
+        return (self.snap.term, self.snap.index) if self.snap else (0, 0)
+
+    @property
+    def commit_index(self) -> int:
+        """Highest index known to be committed; what is in a ``.snap`` is."""
+        return max(self.base_index, self.log.hard_state.commit if self.log else 0)
+
+    def term_at(self, index: int) -> int | None:
+        """Term of an entry behind the ``.snap``, or None where the log does not reach."""
+        if self.log is None or not self.log.first_index <= index <= self.log.last_index:
+            return None
+        return self.log.terms[index - self.log.first_index]
+
+    def base_store(self) -> Store:
+        """Make the store as it was at the ``.snap``, or an empty one.
+
+        Raises:
+            FormatError: the ``.snap`` passes its checksum but holds no v2 store.
+        """
+        if self.snap is None:
+            return Store()
+        try:
+            return Store.recover(self.snap.data)
+        except FormatError as error:
+            raise error.at(f"{self.source.path}/{self.snap_name}") from error
+
+
+def read_member(source: V2Source) -> MemberLog:
+    """Read one data dir, or the loose ``.snap`` or WAL files that were given instead.
+
+    Raises:
+        FormatError: no ``.snap`` and log fit together; says which file is to blame.
+        ChecksumError: a record of the log is damaged where it is needed.
+        SourceError: a file cannot be read.
+    """
+    assert source.data_dir is not None
+    member = MemberLog(source=source)
+    in_use = source.holder is not None
+    for path in source.data_dir.segments:
+        member.segments.append(_open_segment(path, member, in_use=in_use))
+    unreadable: list[FormatError] = []
+    for name, snap in _readable_snaps(member, unreadable):
+        member.snap_name, member.snap = name, snap
+        if not member.segments:
+            _say_no_log(member)
+            return member
+        member.log = _scan_behind(member)
+        _say_unused(member, unreadable)
+        return member
+    if not member.segments:
+        raise unreadable[0]
+    member.log = _scan_behind(member, unreadable)
+    _say_unused(member, unreadable)
+    return member
+
+
+def _open_segment(path: Path, member: MemberLog, *, in_use: bool) -> Segment:
+    file = InputFile.open(path, in_use=in_use)
+    member.files.append(file)
+    return Segment.named(path.name, file.data)
+
+
+def _readable_snaps(member: MemberLog, unreadable: list[FormatError]) -> Iterator[tuple[str, SnapFile]]:
+    """Yield the readable ``.snap`` files, newest first, gathering what is wrong with the others."""
+    assert member.source.data_dir is not None
+    ordered: list[tuple[tuple[int, int], Path]] = []
+    for path in member.source.data_dir.snap_files:
+        try:
+            ordered.append((parse_snap_name(path.name), path))
+        except FormatError:
+            ordered.append(((0, 0), path))  # a copy under another name is as good as its content
+    for _, path in sorted(ordered, reverse=True):
+        file = InputFile.open(path, in_use=member.source.holder is not None)
+        try:
+            snap = parse_snap_file(file.data)
+        except FormatError as error:
+            unreadable.append(error.at(f"{member.source.path}/{path.name}"))
+            continue
+        member.files.append(file)
+        yield path.name, snap
+
+
+def _scan_behind(member: MemberLog, unreadable: list[FormatError] | None = None) -> Scan:
+    """Read the log behind the chosen ``.snap``; refuse one that leaves a gap or whose end is in doubt."""
+    index, term = member.base_index, member.snap.term if member.snap else None
+    try:
+        log = scan(select(member.segments, index), after_index=index, after_term=term)
+    except FormatError as error:
+        raise _explained(error.at(member.source.path), member, unreadable) from error
+    for finding in log.findings:
+        if finding.severity is Severity.ERROR:
+            raise FormatError(
+                "wal",
+                finding.detail,
+                offset=finding.offset,
+                where=f"{member.source.path}/{finding.where}",
+                hint=finding.hint,
+            )
+    member.findings.extend(log.findings)
+    return log
+
+
+def _explained(error: FormatError, member: MemberLog, unreadable: list[FormatError] | None) -> FormatError:
+    """Add what the user can still do, and what stood in the way of a better start."""
+    if unreadable:
+        error.hint = f"No .snap could be used either: {unreadable[0].message}."
+    elif member.snap is not None and isinstance(error, ChecksumError):
+        error.hint = (
+            f"Use another member's data. {member.snap_name} alone is readable: given as the source by itself, "
+            f"it has everything up to raft index {member.snap.index}, and nothing after it."
+        )
+    return error
+
+
+def _say_no_log(member: MemberLog) -> None:
+    assert member.snap is not None
+    member.findings.append(
+        Finding(
+            code="v2.no-log",
+            severity=Severity.WARNING,
+            where=member.source.path,
+            detail=f"there is no WAL, so what came after raft index {member.snap.index} is not known",
+            hint="Give the whole data dir, and --wal-dir where the WAL is kept apart.",
+        )
+    )
+
+
+def _say_unused(member: MemberLog, unreadable: list[FormatError]) -> None:
+    for error in unreadable:
+        instead = f"{member.snap_name} and the WAL behind it" if member.snap else "the WAL from its beginning"
+        member.findings.append(
+            Finding(
+                code="v2.snap-unreadable",
+                severity=Severity.WARNING,
+                where=error.where,
+                detail=f"{error.what}: {error.problem}; {instead} were used, which have everything",
+                offset=error.offset,
+                hint="The file is left as it is; a server would rename it to .broken.",
+            )
+        )
