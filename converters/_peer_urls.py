@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["canonical_peer_url", "member_id", "parse_registration", "shown"]
 
 _HTTP_URL = re.compile(r"(https?)://(\[[^\[\]]*\]|[^\[\]:/?#@]*):([0-9]*)", re.IGNORECASE | re.ASCII)
-_UNIX_URL = re.compile(r"(unixs?):(//[\w.~-]*(?::[0-9]*)?)?((?:/[\w.~/-]*)?)", re.IGNORECASE | re.ASCII)
+_UNIX_URL = re.compile(
+    r"(unixs?):(//[\w.~-]+(?::[0-9]*)?(?:/[\w.~/-]*)?|(?:///?)?[\w.~-][\w.~/-]*)", re.IGNORECASE | re.ASCII
+)
 _HOST = re.compile(r"""(?:[\w.~!$&'()*+;=<>"-]|%[89a-fA-F][0-9a-fA-F]|[^\x00-\x7f])*""", re.ASCII)
 _ZONE = re.compile(r"[\w.~-]+", re.ASCII)
 # what Go's strings.TrimSpace takes off, which is less than str.strip does
@@ -62,11 +64,13 @@ def canonical_peer_url(text: str) -> str:
     if match := _HTTP_URL.fullmatch(url):
         return f"{match[1].lower()}://{_canonical_host(match[2])}:{match[3]}"
     if match := _UNIX_URL.fullmatch(url):
-        return f"{match[1].lower()}:{match[2] or ''}{match[3]}"
+        return f"{match[1].lower()}:{match[2]}"
     if re.match(r"https?://[^/?#@]*/", url, re.IGNORECASE):
         raise _bad("a peer url must not contain a path")
     if re.match(r"https?:", url, re.IGNORECASE):
         raise _bad("a peer url does not have the form scheme://host:port")
+    if re.match(r"unixs?:", url, re.IGNORECASE):
+        raise _bad("a unix peer url is not of the form unix://host:port or unix:///path")
     raise _bad("a peer url's scheme is not http, https, unix or unixs")
 
 
