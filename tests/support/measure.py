@@ -1,0 +1,74 @@
+"""Wall time and peak anonymous memory of a program, and the line in which two are compared."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from support import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+POLL_SECONDS = 0.005
+_RSS_ANON = re.compile(rb"^RssAnon:\s+(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of a program."""
+
+    seconds: float
+    rss_anon_max: int  # bytes; the kernel keeps no peak of it, so this is the highest of one look every 5 ms
+
+
+def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Measured:
+    """Run a program to its end, looking at its memory meanwhile.
+
+    Raises:
+        ProgramError: it failed.
+    """
+    words = [str(word) for word in argv]
+    with tempfile.TemporaryFile("w+b") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(words, env=processes.environ(env), stdout=output, stderr=subprocess.STDOUT)
+        peak = _watch(process)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise processes.ProgramError(subprocess.CompletedProcess(words, process.returncode, text, ""))
+    return Measured(seconds, peak)
+
+
+def middle(runs: Sequence[Measured]) -> Measured:
+    """Give the median of each figure."""
+    return Measured(median(run.seconds for run in runs), int(median(run.rss_anon_max for run in runs)))
+
+
+def comparison(title: str, ours: Measured, theirs: Measured, *, wall_target: float, memory_target: float) -> str:
+    """Give the ratios as one line for people, with what was aimed at."""
+    wall, memory = ours.seconds / theirs.seconds, ours.rss_anon_max / theirs.rss_anon_max
+    return (
+        f"{title}: wall {ours.seconds:.2f} s / {theirs.seconds:.2f} s = {wall:.2f} (target <= {wall_target}), "
+        f"RssAnon {_mib(ours)} / {_mib(theirs)} MiB = {memory:.2f} (target <= {memory_target})"
+    )
+
+
+def _watch(process: subprocess.Popen[bytes]) -> int:
+    peak, status = 0, Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        found = _RSS_ANON.search(status.read_bytes())
+        peak = max(peak, int(found[1]) * 1024 if found else 0)
+        time.sleep(POLL_SECONDS)
+    return peak
+
+
+def _mib(run: Measured) -> int:
+    return round(run.rss_anon_max / 2**20)
