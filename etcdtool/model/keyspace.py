@@ -19,7 +19,7 @@ from etcdtool.model import schema
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
 from etcdtool.model.keyvalue import KeyValue, encode_key_value
 from etcdtool.model.revision import Revision
-from etcdtool.model.rows import Engine, Rows, iter_rows
+from etcdtool.model.rows import Engine, Rows, iter_key_values, iter_rows, refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +36,10 @@ __all__ = [
     "KeyspaceBuilder",
     "Rows",
     "encode_key_value",
+    "iter_key_values",
     "iter_rows",
     "read_meta",
+    "refuse_unreadable",
 ]
 
 NEVER_COMPACTED = -1

@@ -7,7 +7,8 @@ Format: docs/formats/mvcc.md, "Revision keys"; upstream: ``server/storage/mvcc/r
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from etcdtool.errors import FormatError
 
@@ -23,8 +24,7 @@ MAIN_MAX = (1 << 63) - 1
 """Both numbers are int64 in upstream; with the top bit set a 3.6 server panics."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Revision:
+class Revision(msgspec.Struct, frozen=True, order=True, gc=False):
     """One change of the store; ordered as its bytes are.
 
     Attributes:

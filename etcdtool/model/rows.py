@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.cursor import Bucket, Item
     from etcdtool.formats.bbolt.page import Image
 
-__all__ = ["Engine", "Rows", "iter_rows"]
+__all__ = ["Engine", "Rows", "iter_key_values", "iter_rows", "refuse_unreadable"]
 
 Engine = Literal["columns", "plain"]
 """Which of the two readers is used; they give the same rows and the same findings."""
@@ -99,6 +99,47 @@ def iter_rows(
         return
     for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
         yield _rows_of_block(image, block)
+
+
+def iter_key_values(image: Image, bucket: Bucket, *, engine: Engine = "columns") -> Iterator[tuple[Revision, KeyValue]]:
+    """Yield every revision of bucket ``key`` with its record, in order: for whoever needs them all as objects.
+
+    Raises:
+        FormatError: the bucket cannot be walked, or a revision or record cannot be read.
+    """
+    for rows in iter_rows(image, bucket, engine=engine):
+        refuse_unreadable(image.data, rows)
+        revisions = zip(rows.main.tolist(), rows.sub.tolist(), rows.tombstone.tolist(), strict=True)
+        numbers = zip(
+            rows.create_revision.tolist(),
+            rows.mod_revision.tolist(),
+            rows.version.tolist(),
+            rows.lease.tolist(),
+            strict=True,
+        )
+        keys = _slices(image.data, rows.key_start, rows.key_size)
+        values = _slices(image.data, rows.value_start, rows.value_size)
+        for revision, key, value, (create, mod, version, lease) in zip(revisions, keys, values, numbers, strict=True):
+            yield Revision(*revision), KeyValue(key, create, mod, version, value, lease)
+
+
+def refuse_unreadable(data: memoryview, rows: Rows) -> None:
+    """Raise what the plain parsers say of the first row that they cannot read, if there is one.
+
+    Raises:
+        FormatError: its revision key or its record is off.
+    """
+    unreadable = np.flatnonzero(~(rows.well_formed & rows.parsed))
+    if len(unreadable):
+        offset, start, end = (
+            int(column[unreadable[0]]) for column in (rows.offset, rows.message_start, rows.message_end)
+        )
+        Revision.parse(data[offset:start], offset=offset)
+        KeyValue.parse(data[start:end], offset=start)
+
+
+def _slices(data: memoryview, start: NDArray[np.int64], size: NDArray[np.int64]) -> Iterator[bytes]:
+    return (bytes(data[at:end]) for at, end in zip(start.tolist(), (start + size).tolist(), strict=True))
 
 
 def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
