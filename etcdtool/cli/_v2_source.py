@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,17 +12,18 @@ import click
 
 from etcdtool.cli.text import printable
 from etcdtool.cli.times import parse_time
-from etcdtool.errors import UsageError
+from etcdtool.errors import AnswerIsNoError, UsageError
 from etcdtool.findings import Severity
-from etcdtool.operations.read_v2 import ReadOptions, read_v2
+from etcdtool.operations.read_v2 import ReadOptions, TailPolicy, read_v2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from etcdtool.findings import Finding
+    from etcdtool.model.conversion import Node
     from etcdtool.operations.read_v2 import V2Data
 
-__all__ = ["TIME", "opened", "say", "say_findings", "source_options"]
+__all__ = ["TIME", "opened", "rows_of", "source_options"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -61,7 +63,7 @@ def source_options(function: _Function) -> _Function:
         ),
         click.option(
             "--tail",
-            type=click.Choice(["apply", "ignore"]),
+            type=click.Choice([policy.value for policy in TailPolicy]),
             help="Entries at the log's end that may or may not be committed: apply or ignore them.",
         ),
     )
@@ -72,24 +74,31 @@ def source_options(function: _Function) -> _Function:
 
 @contextlib.contextmanager
 def opened(
-    sources: Sequence[Path], *, as_of: int | None, wal_dir: Path | None, tail: Any, quiet: bool = False
+    sources: Sequence[Path], *, as_of: int | None, wal_dir: Path | None, tail: str | None, quiet: bool = False
 ) -> Iterator[V2Data]:
     """Read v2 data, and say on stderr what the reader noticed, unless the command shows it itself (``quiet``)."""
-    with read_v2(sources, ReadOptions(as_of=as_of, wal_dir=wal_dir, tail=tail)) as data:
+    options = ReadOptions(as_of=as_of, wal_dir=wal_dir, tail=TailPolicy(tail) if tail else None)
+    with read_v2(sources, options) as data:
         if not quiet:
-            say_findings(data.report.findings)
-            if not data.complete:
-                say("warning: completeness unknown: a dump of /v2/keys holds no hidden keys")
+            _say_findings(data.report.findings)
         yield data
 
 
-def say_findings(findings: Sequence[Finding]) -> None:
+def rows_of(data: V2Data) -> Iterator[tuple[Node, int | None]]:
+    """Yield the rows of the source, of which there is at least one.
+
+    Raises:
+        AnswerIsNoError: it holds no v2 keys, or ``--tail`` has to say what they are.
+    """
+    rows = iter(data.rows())
+    first = next(rows, None)
+    if first is None:
+        raise AnswerIsNoError(f"{data.name} holds no v2 keys", hint="Its v3 data are not looked at here.")
+    return itertools.chain([first], rows)
+
+
+def _say_findings(findings: Sequence[Finding]) -> None:
     """Print errors and warnings on stderr; notes are for ``v2 status`` and reports."""
     for finding in findings:
         if finding.severity is not Severity.NOTE:
-            say(str(finding))
-
-
-def say(message: str) -> None:
-    """Print one line for people on stderr."""
-    print(printable(message), file=sys.stderr)
+            print(printable(str(finding)), file=sys.stderr)

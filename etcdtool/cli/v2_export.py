@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtool.cli._groups import command
 from etcdtool.cli._v2_nodes import node_json
-from etcdtool.cli._v2_source import opened, source_options
+from etcdtool.cli._v2_source import opened, rows_of, source_options
 from etcdtool.cli.printers import write_lines
 from etcdtool.cli.text import json_text
 from etcdtool.cli.v2 import SOURCE_EXIT_STATUS
@@ -34,4 +34,4 @@ def export_command(sources: tuple[Path, ...], **reading: Any) -> None:
     is no UTF-8 stands under key_b64 or value_b64. The output is the same in every form of -w.
     """
     with opened(sources, **reading) as data:
-        write_lines(json_text(node_json(node, own_expires)) for node, own_expires in data.rows())
+        write_lines(json_text(node_json(node, own_expires)) for node, own_expires in rows_of(data))

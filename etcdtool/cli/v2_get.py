@@ -11,7 +11,7 @@ import click
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._v2_nodes import clean_key, node_json, ttl_seconds
-from etcdtool.cli._v2_source import opened, source_options
+from etcdtool.cli._v2_source import opened, rows_of, source_options
 from etcdtool.cli.printers import Table, WriteOut, show
 from etcdtool.cli.text import json_text, printable, printable_bytes, quoted
 from etcdtool.cli.v2 import SOURCE_EXIT_STATUS
@@ -96,7 +96,7 @@ def _find(data: V2Data, key: bytes) -> _Found:
     found: tuple[Node, int | None] | None = (_ROOT, None) if key == b"/" else None
     children: list[tuple[Node, int | None]] = []
     directory = key.rstrip(b"/")
-    for node, own_expires in data.rows():
+    for node, own_expires in rows_of(data):
         if node.path == key:
             found = node, own_expires
         elif node.path.rpartition(b"/")[0] == directory:

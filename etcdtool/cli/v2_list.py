@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ import click
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._v2_nodes import clean_key, is_under, node_json, ttl_seconds
-from etcdtool.cli._v2_source import opened, source_options
+from etcdtool.cli._v2_source import opened, rows_of, source_options
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.text import human_size, json_text, printable_bytes, quoted
 from etcdtool.cli.times import rfc3339
 from etcdtool.cli.v2 import SOURCE_EXIT_STATUS
+from etcdtool.errors import EtcdtoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,13 +34,10 @@ _KEY_WIDTH = 38
 @dataclass(frozen=True, slots=True)
 class _Listing:
     data: V2Data
-    prefix: bytes
-
-    def _rows(self) -> Iterator[tuple[Node, int | None]]:
-        return ((node, own) for node, own in self.data.rows() if is_under(node.path, self.prefix))
+    rows: Iterable[tuple[Node, int | None]]
 
     def simple(self) -> Iterable[str]:
-        return (_shown_key(node) for node, _ in self._rows())
+        return (_shown_key(node) for node, _ in self.rows)
 
     def table(self) -> Table:
         return Table(
@@ -50,13 +49,13 @@ class _Listing:
                     str(node.modified_index),
                     _remaining(node.expires, self.data.as_of),
                 ]
-                for node, _ in self._rows()
+                for node, _ in self.rows
             ],
             left=frozenset({0}),
         )
 
     def fields(self) -> Iterable[tuple[str, str]]:
-        for node, own_expires in self._rows():
+        for node, own_expires in self.rows:
             for name, value in node_json(node, own_expires, with_value=False).items():
                 yield name, quoted(value) if isinstance(value, str) else json_text(value)
             yield "", ""
@@ -65,7 +64,7 @@ class _Listing:
         return {
             "as_of": rfc3339(self.data.as_of),
             "complete": self.data.complete,
-            "nodes": [node_json(node, own_expires, with_value=False) for node, own_expires in self._rows()],
+            "nodes": [node_json(node, own_expires, with_value=False) for node, own_expires in self.rows],
         }
 
 
@@ -88,7 +87,15 @@ def list_command(sources: tuple[Path, ...], prefix: str, **reading: Any) -> None
     """
     form = write_out()
     with opened(sources, **reading) as data:
-        show(_Listing(data, clean_key(os.fsencode(prefix))), form)
+        show(_Listing(data, _under(rows_of(data), clean_key(os.fsencode(prefix)))), form)
+
+
+def _under(rows: Iterator[tuple[Node, int | None]], prefix: bytes) -> Iterator[tuple[Node, int | None]]:
+    found = ((node, own_expires) for node, own_expires in rows if is_under(node.path, prefix))
+    first = next(found, None)
+    if first is None:
+        raise EtcdtoolError(f"{printable_bytes(prefix)}: key not found")
+    return itertools.chain([first], found)
 
 
 def _shown_key(node: Node) -> str:

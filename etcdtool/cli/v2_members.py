@@ -82,4 +82,4 @@ def members_command(sources: tuple[Path, ...], **reading: Any) -> None:
     """List the members of the cluster as the v2 store of SOURCE knows them."""
     form = write_out()
     with opened(sources, **reading) as data:
-        show(_Members(list(data.members())), form)
+        show(_Members([member for _, member in sorted(data.members().items())]), form)

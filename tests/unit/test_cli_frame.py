@@ -1,0 +1,181 @@
+"""What every command has: lazy loading, -w, exit codes, errors without tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from support.cli import invoke
+
+from etcdtool import errors
+from etcdtool.cli import _groups, version
+from etcdtool.cli.reference import iter_commands
+from etcdtool.cli.root import root
+
+HEAVY = ("numpy", "google.protobuf", "crc32c", "_crc32c", "lmdb", "zstandard", "tqdm", "grpc", "msgspec", "tabulate")
+COMMANDS = list(iter_commands(root, click.Context(root, info_name="etcdtool", terminal_width=80)))
+
+
+def call(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "etcdtool", *arguments], capture_output=True, text=True, check=False, **options
+    )
+
+
+def raising(error: BaseException) -> click.Command:
+    @_groups.command("version", examples=[])
+    def broken() -> None:
+        raise error
+
+    return broken
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["v2", "--help"], ["snapshot", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from etcdtool.cli.root import run\n"
+        f"assert run({arguments!r}) == 0\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), 'importlib.metadata' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[] False\n"
+
+
+def test_help_starts_fast() -> None:
+    def seconds(*words: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *words], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    # the interpreter's own start and the load of the machine are taken out; 0.1 s in all on an idle one
+    bare = min(seconds("-c", "pass") for _ in range(3))
+    assert min(seconds("-m", "etcdtool", "--help") for _ in range(3)) < max(0.1, 6 * bare)
+
+
+@pytest.mark.parametrize(("context", "command"), COMMANDS, ids=[context.command_path for context, _ in COMMANDS])
+def test_every_help_has_examples_and_exit_status(context: click.Context, command: click.Command) -> None:
+    text = command.get_help(context)
+    assert "\nEXAMPLES:\n  etcdtool " in text
+    assert "\nEXIT STATUS:\n  0 " in text
+    assert "-w, --write-out FORM" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("context", "command"), COMMANDS, ids=[context.command_path for context, _ in COMMANDS])
+def test_every_option_is_explained(context: click.Context, command: click.Command) -> None:
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{context.command_path} {parameter.opts}"
+
+
+def test_summaries_of_groups_are_those_of_their_commands() -> None:
+    groups = [(click.Context(root, info_name="etcdtool"), root), *COMMANDS]
+    for context, group in groups:
+        if isinstance(group, _groups.LazyGroup):
+            for name, (_, summary) in group.lazy.items():
+                command = group.get_command(context, name)
+                assert command is not None
+                assert command.get_short_help_str(200) == summary.removesuffix(".") or command.short_help == summary
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-w", "json", "version"], ["version", "-w", "json"], ["--write-out=json", "version"], ["version", "-wjson"]],
+)
+def test_write_out_is_taken_at_any_place(words: list[str]) -> None:
+    assert json.loads(invoke(*words).stdout) == {"version": "0.1.0"}
+
+
+def test_the_last_write_out_wins() -> None:
+    assert invoke("-w", "table", "version", "-w", "fields").stdout == '"Version" : "0.1.0"\n'
+
+
+def test_unknown_form_is_a_usage_error() -> None:
+    done = invoke("-w", "yaml", "version")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: unsupported output format 'yaml'")
+
+
+@pytest.mark.parametrize(("words", "exit_code"), [([], 128), (["a", "b"], 128), (["--nope"], 1), (["/none"], 1)])
+def test_verbs_of_etcdutl_end_with_its_codes(words: list[str], exit_code: int) -> None:
+    assert invoke("snapshot", "status", *words).exit_code == exit_code
+
+
+def test_unsupported_form_has_etcdutls_code(sample: object) -> None:
+    assert invoke("-w", "yaml", "snapshot", "status", "/none").exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [
+        (errors.EtcdtoolError("no luck", hint="Try again."), 1, "Error: no luck. Try again.\n"),
+        (errors.AnswerIsNoError("holds no v2 keys"), 3, "Error: holds no v2 keys\n"),
+        (
+            errors.ChecksumError("wal record", stored=0x741F6A05, computed=0, offset=16, where="0.wal"),
+            11,
+            "Error: wal record at offset 0x10 in 0.wal: stored 741f6a05, computed 00000000\n",
+        ),
+        (errors.EtcdtoolError("key \x1b[2J\u202e"), 1, "Error: key \\x1b[2J\\u202e\n"),
+        (PermissionError(13, "Permission denied", "/secret"), 1, "Error: /secret: permission denied\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
+    ],
+)
+def test_errors_end_as_one_line_and_a_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, exit_code: int, message: str
+) -> None:
+    monkeypatch.setattr(version, "version_command", raising(error))
+    done = invoke("version")
+    assert (done.exit_code, done.stdout, done.stderr) == (exit_code, "", message)
+
+
+def test_running_out_of_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "version_command", raising(MemoryError()))
+    done = invoke("version")
+    assert (done.exit_code, "not enough memory" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_bug_says_so_and_shows_its_traceback_only_on_demand(monkeypatch: pytest.MonkeyPatch, debug: bool) -> None:
+    monkeypatch.setattr(version, "version_command", raising(ZeroDivisionError("oops")))
+    monkeypatch.setenv("ETCDTOOL_DEBUG", "1" if debug else "")
+    done = invoke("version")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: internal error: ZeroDivisionError: oops\nThis is a bug in etcdtool 0.1.0")
+    assert ("Traceback (most recent call last)" in done.stderr) == debug
+
+
+def test_a_pipe_that_closes_early_is_quiet() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "etcdtool", "version"], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_is_said() -> None:
+    with Path("/dev/full").open("w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "etcdtool", "version"], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: cannot read or write: no space left on device\n")
+
+
+def test_closed_stdout_is_no_crash() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m etcdtool version >&-"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_output_in_a_poor_locale_is_escaped_not_a_crash() -> None:
+    done = call("nöpe", env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (2, "Error: no such command 'n\\xf6pe'. See 'etcdtool --help'.\n")
