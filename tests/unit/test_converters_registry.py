@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from etcdtool.operations.tokens import list_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 GOOD = """
 from etcdtool.model.conversion import Put, Skipped
@@ -239,3 +239,16 @@ def test_listing_takes_a_whole_store_and_its_clock() -> None:
 def test_listing_needs_a_converter_that_describes() -> None:
     with pytest.raises(UsageError, match="none of the converters reads a discovery registry"):
         list_tokens([], converters=["keys"])
+
+
+def test_the_examples_of_the_how_to_work(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "write-a-converter.md").read_text(encoding="utf-8")
+    legacy, ours = (block.partition("```")[0] for block in text.split("```python\n")[1:])
+    (tmp_path / "legacy.py").write_text(legacy, encoding="utf-8")
+    (tmp_path / "ours.py").write_text(ours, encoding="utf-8")
+    chain = load_chain([str(tmp_path / "legacy.py"), str(tmp_path / "ours.py"), "keys"])
+    nodes = [directory("/legacy"), file("/legacy/a", "12"), file("/legacy/b", "x")]
+    assert all(chain[0].claims(node) for node in nodes)
+    outcomes = [type(outcome).__name__ for outcome in chain[0].convert(nodes, ConversionContext())]
+    assert outcomes == ["Skipped", "Put", "Skipped", "Finding"]
+    assert chain[1].claims(directory("/discovery"))
