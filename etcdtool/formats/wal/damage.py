@@ -18,7 +18,6 @@ from etcdtool.formats.wal.records import (
     SECTOR_SIZE,
     RecordType,
     frame_sizes,
-    is_frame_field,
     parses_as_record,
     read_length,
 )
@@ -106,9 +105,6 @@ def next_record(data: memoryview, start: int) -> int | None:
 
 
 def _reads_as_frame(data: memoryview, frame: int) -> bool:
-    length = read_length(data, frame)
-    size, _ = frame_sizes(length)
-    stop = frame + LENGTH_SIZE + size
-    if not is_frame_field(length) or stop > len(data):
-        return False
-    return parses_as_record(data, frame + LENGTH_SIZE, stop)
+    sizes = frame_sizes(read_length(data, frame))
+    start = frame + LENGTH_SIZE
+    return sizes is not None and start + sizes[0] <= len(data) and parses_as_record(data, start, start + sizes[0])

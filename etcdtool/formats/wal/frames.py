@@ -20,7 +20,6 @@ from etcdtool.formats.wal.records import (
     LENGTH_SIZE,
     RecordType,
     frame_sizes,
-    is_frame_field,
     parse_record,
     read_length,
 )
@@ -64,11 +63,12 @@ class SegmentReader:
         """Yield the records; raises as the module says."""
         data, size_of_file = self._data, len(self._data)
         while length := self._length():
-            size, padding = frame_sizes(length)
+            sizes = frame_sizes(length)
+            if sizes is None:
+                raise self._damaged_length(f"no server writes a length field of {length:#018x}")
+            size, padding = sizes
             start = self.offset + LENGTH_SIZE
             stop = start + size + padding
-            if not is_frame_field(length):
-                raise self._damaged_length(f"no server writes a length field of {length:#018x}")
             if stop > size_of_file:
                 self._bad_frame(f"says {size} bytes, {stop - size_of_file} more than the file has", size, is_torn=True)
                 return

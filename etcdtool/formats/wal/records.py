@@ -27,7 +27,6 @@ __all__ = [
     "EntryHeader",
     "RecordType",
     "frame_sizes",
-    "is_frame_field",
     "pack_frame",
     "parse_entry",
     "parse_record",
@@ -40,6 +39,7 @@ SECTOR_SIZE = 512
 """A write that a crash interrupts is whole in some sectors of this size and absent in others."""
 
 _LENGTH = Struct("<Q")
+_HEAD = Struct("<BBBIBB")
 _RECORD_SIZE_MASK = (1 << 56) - 1
 _PADDED = 0x80
 _ALIGNMENT = 8
@@ -73,16 +73,17 @@ def read_length(data: memoryview, offset: int) -> int:
     return length
 
 
-def frame_sizes(length: int) -> tuple[int, int]:
-    """Split a length field: (record size, padding size), both in bytes."""
-    padding = (length >> 56) & 0x7 if length >> 63 else 0
-    return length & _RECORD_SIZE_MASK, padding
+def frame_sizes(length: int) -> tuple[int, int] | None:
+    """Split a length field: (record size, padding size), both in bytes; None if no writer makes such a field.
 
-
-def is_frame_field(length: int) -> bool:
-    """Tell whether a writer can have made this length field: padded to 8 as 3.x does, or not at all as 2.x."""
+    3.x pads to a multiple of 8, 2.x not at all; upstream's reader takes any padding.
+    """
     top = length >> 56
-    return top == 0 or (top != _PADDED and top == _PADDED | (-(length & _RECORD_SIZE_MASK) % _ALIGNMENT))
+    if not top:
+        return length, 0
+    size = length & _RECORD_SIZE_MASK
+    padding = -size % _ALIGNMENT
+    return (size, padding) if padding and top == _PADDED | padding else None
 
 
 def parse_record(data: memoryview, start: int, stop: int) -> tuple[int, int, int, int] | None:
@@ -91,6 +92,21 @@ def parse_record(data: memoryview, start: int, stop: int) -> tuple[int, int, int
     Returns:
         (type, crc, data start, data stop); None for another layout, which the generated parser then judges.
     """
+    if stop - start < _HEAD.size:
+        return _parse_varied_record(data, start, stop)
+    tag, record_type, crc_tag, low, high, data_tag = _HEAD.unpack_from(data, start)
+    is_usual = tag == 0x08 and crc_tag == 0x10 and data_tag == 0x1A and record_type < 0x80
+    if not is_usual or low & 0x80808080 != 0x80808080 or high > 0x0F:
+        return _parse_varied_record(data, start, stop)
+    # a checksum is a varint of five bytes, unless it happens to be below 2^28
+    crc = low & 0x7F | low >> 1 & 0x3F80 | low >> 2 & 0x1FC000 | low >> 3 & 0xFE00000 | high << 28
+    size = read_varint(data, start + _HEAD.size, stop)
+    if size is None or size[0] != stop - size[1]:
+        return None
+    return record_type, crc, size[1], stop
+
+
+def _parse_varied_record(data: memoryview, start: int, stop: int) -> tuple[int, int, int, int] | None:
     if stop - start < 4 or data[start] != 0x08 or data[start + 2] != 0x10 or data[start + 1] > 0x7F:
         return None
     crc = read_varint(data, start + 3, stop)

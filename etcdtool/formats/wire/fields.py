@@ -14,8 +14,14 @@ _U64_MAX = (1 << 64) - 1
 
 def read_varint(data: memoryview | bytes, position: int, stop: int) -> tuple[int, int] | None:
     """Return the unsigned varint at ``position`` and the position behind it; None if it does not end by ``stop``."""
-    value = shift = 0
-    for at in range(position, min(stop, position + _VARINT_SIZE_MAX)):
+    if position >= stop:
+        return None
+    value = data[position]
+    if value < 0x80:
+        return value, position + 1
+    value &= 0x7F
+    shift = 7
+    for at in range(position + 1, min(stop, position + _VARINT_SIZE_MAX)):
         byte = data[at]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
