@@ -192,7 +192,7 @@ def _write_bucket(pages: _Pages, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     for key, value in rest:
         head.append((key, value))
         size += _ELEMENT_SIZE + len(key) + len(value)
-        if HEADER.size + size > inline_max:
+        if HEADER.size + size > inline_max or len(head) > _COUNT_MAX:
             return BUCKET_HEADER.pack(_Tree(pages, 0).write(chain(head, rest)), 0)
     parts = list(chain.from_iterable(head))
     page = [HEADER.pack(0, PageFlag.LEAF, len(head), 0), _leaf_table(parts, 0), *parts]
