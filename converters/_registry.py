@@ -168,8 +168,6 @@ class Registry:
         return (path, b"") if end < 0 else (path[:end], path[end + 1 :])
 
     def _leads_to_token(self, path: bytes) -> bool:
-        if path in self._path_set:
-            return False
         below = path + b"/"
         position = bisect.bisect_left(self._paths, below)
         return position < len(self._paths) and self._paths[position].startswith(below)

@@ -311,6 +311,10 @@ def test_registration_expired() -> None:
     assert "discovery.size-missing" not in answer.codes
 
 
+def test_hidden_keys_that_expired_were_no_registrations() -> None:
+    assert Answer(registry("t"), expired=[file(f"{ROOT}/t/_state", "started")]).codes == []
+
+
 def test_unexpected_node() -> None:
     nodes = tree([*registry("t", ("1", member("a"))), file(f"{ROOT}/t/deep/x"), file(f"{ROOT}/loose")])
     answer = Answer(nodes)

@@ -138,8 +138,10 @@ def test_a_file_that_cannot_be_read_says_why(path: str) -> None:
 
 
 def test_a_file_that_failed_can_be_mended_and_loaded_again(write: Callable[[str], str]) -> None:
+    before = set(sys.modules)
     with pytest.raises(UsageError):
         load_converter(write("import nowhere_at_all"))
+    assert set(sys.modules) == before
     assert load_converter(write(GOOD)).name == "mine"
 
 
