@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from json.encoder import encode_basestring
 
 __all__ = ["NANOSECONDS_PER_SECOND", "ZERO_TIME_NS", "ZERO_TIME_TEXT", "format_time", "json_string", "parse_time"]
@@ -23,10 +24,7 @@ ZERO_TIME_NS = (1 - _UNIX_EPOCH_ORDINAL) * _SECONDS_PER_DAY * NANOSECONDS_PER_SE
 
 _HOUR_MAX, _MINUTE_MAX, _ZONE_HOUR_MAX = 23, 59, 24
 _FRACTION_DIGITS = 9
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))",
-    re.ASCII,
-)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _ESCAPED_BY_GO = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
@@ -35,19 +33,32 @@ def parse_time(text: str) -> int:
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError("no RFC 3339 time")
-    year, month, day, hour, minute, second = (int(digits) for digits in match.group(1, 2, 3, 4, 5, 6))
-    fraction, sign, zone_hour, zone_minute = match.group(7, 8, 9, 10)
-    if hour > _HOUR_MAX or minute > _MINUTE_MAX or second > _MINUTE_MAX:
+    minute, second_digits, fraction, zone = match.groups()
+    second = int(second_digits)
+    if second > _MINUTE_MAX:
         raise ValueError("time of day out of range")
-    days = date(year, month, day).toordinal() - _UNIX_EPOCH_ORDINAL
-    seconds = days * _SECONDS_PER_DAY + hour * 3600 + minute * 60 + second
-    if sign:
-        if int(zone_hour) > _ZONE_HOUR_MAX or int(zone_minute) > _MINUTE_MAX:
-            raise ValueError("time zone out of range")
-        offset = int(zone_hour) * 3600 + int(zone_minute) * 60
-        seconds += offset if sign == "-" else -offset
+    seconds = _seconds_of_minute(minute) + second - _seconds_of_zone(zone)
     nanoseconds = int(fraction[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0")) if fraction else 0
     return seconds * NANOSECONDS_PER_SECOND + nanoseconds
+
+
+@lru_cache(maxsize=1024)
+def _seconds_of_minute(text: str) -> int:
+    hour, minute = int(text[11:13]), int(text[14:16])
+    if hour > _HOUR_MAX or minute > _MINUTE_MAX:
+        raise ValueError("time of day out of range")
+    days = date(int(text[:4]), int(text[5:7]), int(text[8:10])).toordinal() - _UNIX_EPOCH_ORDINAL
+    return days * _SECONDS_PER_DAY + hour * 3600 + minute * 60
+
+
+@lru_cache(maxsize=64)
+def _seconds_of_zone(text: str) -> int:
+    if text == "Z":
+        return 0
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    if hours > _ZONE_HOUR_MAX or minutes > _MINUTE_MAX:
+        raise ValueError("time zone out of range")
+    return (hours * 3600 + minutes * 60) * (-1 if text[0] == "-" else 1)
 
 
 def format_time(nanoseconds: int) -> str:

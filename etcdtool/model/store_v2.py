@@ -97,8 +97,7 @@ class Store(Tree):
         recovered = recover(data)
         store.root = recovered.root
         store.current_index = recovered.current_index
-        for path, node in recovered.expiring:
-            store._push(path, node)
+        store._await(recovered.expiring)
         store._replaced = [(stored, stored.node.value) for stored in recovered.replaced]
         store.duplicates = recovered.duplicates
         return store

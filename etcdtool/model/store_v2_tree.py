@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import heapq
 from copy import copy
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.model.gotext import NANOSECONDS_PER_SECOND, ZERO_TIME_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "COMPARE_FAILED",
@@ -389,6 +392,13 @@ class Tree:
         self.current_index += 1
         shown = Node(node.created_index, self.current_index, PERMANENT, "", None if node.children is None else {})
         return Event(action, path, self.current_index, shown, node)
+
+    def _await(self, expiring: Iterable[tuple[str, Node]]) -> None:
+        """Fill the queue of what expires."""
+        self._expiries = [(node.expires, count, path, node) for count, (path, node) in enumerate(expiring)]
+        heapq.heapify(self._expiries)
+        self._pushes = len(self._expiries)
+        self._expiries_limit = 2 * self._pushes + _STALE_EXPIRIES_MAX
 
     def _push(self, path: str, node: Node) -> None:
         # entries of nodes that are gone or got another TTL stay until they come up; kept below twice the live ones
