@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from etcdtool.errors import FormatError, SourceError
 from etcdtool.formats.bbolt.page import Image
-from etcdtool.formats.compression import Compression
+from etcdtool.formats.compression import Packing
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
 from etcdtool.sources.datadir import locate
 from etcdtool.sources.files import InputFile, Workspace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "open_database"]
 
-_COMPRESSED = {Kind.GZIP: Compression.GZIP, Kind.ZSTD: Compression.ZSTD}
+_COMPRESSED = {Kind.GZIP: Packing.GZIP, Kind.ZSTD: Packing.ZSTD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

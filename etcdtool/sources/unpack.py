@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from etcdtool.errors import FormatError, SourceError
-from etcdtool.formats.compression import Compression, decompress
+from etcdtool.formats.compression import Packing, decompress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def spool(stream: BinaryIO, workspace: Workspace) -> Path:
     return path
 
 
-def decompress_file(path: Path, compression: Compression, workspace: Workspace) -> Path:
+def decompress_file(path: Path, packing: Packing, workspace: Workspace) -> Path:
     """Unpack a gzip or zstd file.
 
     Raises:
@@ -47,7 +47,7 @@ def decompress_file(path: Path, compression: Compression, workspace: Workspace) 
     unpacked = workspace.folder() / (name.removesuffix(".tgz") or "unpacked")
     try:
         with path.open("rb") as source, unpacked.open("wb") as out:
-            decompress(source, _bounded(out, workspace), compression)
+            decompress(source, _bounded(out, workspace), packing=packing)
     except FormatError as error:
         raise error.at(str(path)) from error
     except OSError as error:
@@ -80,7 +80,7 @@ def unpack_tar(path: Path, workspace: Workspace, *, wanted: Callable[[PurePosixP
         raise SourceError(f"cannot unpack {path}: {(error.strerror or str(error)).lower()}") from error
     except Exception as error:  # hostile headers make tarfile raise nearly anything
         raise FormatError(
-            "tar archive", f"damaged or cut short ({error or type(error).__name__})", where=str(path)
+            "tar archive", f"damaged or cut short ({str(error) or type(error).__name__})", where=str(path)
         ) from error
     return folder
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import AnswerIsNoError, FormatError, SourceError
-from etcdtool.formats.compression import Compression
+from etcdtool.formats.compression import Packing
 from etcdtool.sources.datadir import DataDir, locate
 from etcdtool.sources.files import InputFile
 from etcdtool.sources.locks import Holder, holder_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["V2Source", "open_v2_sources"]
 
-_COMPRESSED = {Kind.GZIP: Compression.GZIP, Kind.ZSTD: Compression.ZSTD}
+_COMPRESSED = {Kind.GZIP: Packing.GZIP, Kind.ZSTD: Packing.ZSTD}
 _NESTING_MAX = 4
 
 
