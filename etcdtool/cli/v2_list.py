@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["list_command"]
 
-_KEY_WIDTH = 38
+_KEY_WIDTH = 42
 """Wide enough for a table of 80 columns; a longer key goes on in the next line, never is it cut."""
 
 
