@@ -1,4 +1,4 @@
-"""A conversion's target as a v3 snapshot file: a bbolt image with a sha256 trailer, as ``etcdctl snapshot save`` has it.
+"""A conversion's target as a v3 snapshot file: bbolt image and sha256 trailer, as ``etcdctl snapshot save`` has it.
 
 All ten buckets are there, as a server creates them.  Members, cluster version, storage version and confState are left
 out: a restore writes the members, and a server that finds none of the others sets them at its first start, whichever
@@ -20,10 +20,11 @@ from etcdtool.formats.bbolt.cursor import iter_items, root_buckets
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.writer import write_database
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
-from etcdtool.model.keyspace import encode_key_value, iter_key_values
+from etcdtool.model.keyvalue import encode_key_value
 from etcdtool.model.lease import Lease
 from etcdtool.model.ports import WrittenRecord
 from etcdtool.model.revision import pack_revision
+from etcdtool.model.rows import iter_key_values
 from etcdtool.targets import StagedFile
 
 if TYPE_CHECKING:
