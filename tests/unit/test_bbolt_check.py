@@ -314,6 +314,18 @@ def test_leaked_pages_are_told_as_one_run() -> None:
     assert [finding.where for finding in errors(data)] == [f"pages {last - 2} to {last}"]
 
 
+@pytest.mark.parametrize("place", ["leaf", "branch", "inline"])
+def test_a_size_that_shrank_leaves_a_gap(place: str) -> None:
+    data = victim()
+    sizes = {
+        "leaf": leaf(data, 1) + 16 + 12,
+        "branch": branch(data)[0] + 16 + 4,
+        "inline": header_of(data, b"inline") + 40,
+    }
+    data[sizes[place]] -= 1
+    assert "bbolt.element-gap" in codes(data)
+
+
 def test_a_persisted_freelist_is_good_when_all_adds_up() -> None:
     data = victim()
     page = len(data) // 1024

@@ -69,6 +69,16 @@ class LeafBlock:
     def __len__(self) -> int:
         return len(self.page)
 
+    def is_gapless(self, page_size: int) -> bool:
+        """Tell whether on each page the data follow the element array and each other, as every writer lays them."""
+        turns = np.flatnonzero(self.page[1:] != self.page[:-1]) + 1
+        first = np.concatenate((np.zeros(1, dtype=np.int64), turns))
+        counts = np.diff(np.concatenate((first, np.array([len(self)]))))
+        expected = np.empty(len(self), dtype=np.int64)
+        expected[1:] = self.value_end[:-1]
+        expected[first] = self.page[first] * page_size + _RECORD_SIZE * (1 + counts)
+        return bool((self.key_start == expected).all())
+
     def runs(self) -> list[tuple[int, int]]:
         """Return ``(start, stop)`` of the stretches in which each pair follows the one before without a gap."""
         if not len(self):
@@ -93,6 +103,12 @@ class Level:
     first: NDArray[np.int64]
     key_start: NDArray[np.int64]
     key_end: NDArray[np.int64]
+
+    def is_gapless(self, page_size: int) -> bool:
+        """As `LeafBlock.is_gapless`, of the separator keys."""
+        page = np.repeat(self.pages, np.diff(np.append(self.first, len(self.key_start))))
+        flags = np.zeros(len(page), dtype=np.uint32)
+        return LeafBlock(page, flags, self.key_start, self.key_end, self.key_end).is_gapless(page_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class LeafElement(msgspec.Struct, frozen=True, gc=False):
 
 
 class BranchElement(msgspec.Struct, frozen=True, gc=False):
-    """One child of a branch page; ``offset`` is the file offset of the element itself."""
+    """One child of a branch page; ``offset`` is the file offset of the key."""
 
     key: bytes
     child: int
@@ -241,7 +241,7 @@ def branch_elements(page: Page) -> Iterator[BranchElement]:
         start = HEADER.size + index * BRANCH_ELEMENT.size
         key = _span(page.data, start + pos, ksize, f"branch element on page {page.id}", page.offset)
         _check_key_size(page, ksize, start)
-        yield BranchElement(bytes(key), child, page.offset + start)
+        yield BranchElement(bytes(key), child, page.offset + start + pos)
 
 
 def _span(data: memoryview, start: int, size: int, what: str, base: int) -> memoryview:

@@ -15,6 +15,8 @@ from etcdtool.formats.bbolt.cursor import BUCKET_HEADER, Item, parse_bucket
 from etcdtool.formats.bbolt.page import (
     BUCKET_FLAG,
     DEPTH_MAX,
+    HEADER,
+    LEAF_ELEMENT,
     PageError,
     PageFlag,
     branch_elements,
@@ -23,10 +25,10 @@ from etcdtool.formats.bbolt.page import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from etcdtool.formats.bbolt.cursor import Bucket
-    from etcdtool.formats.bbolt.page import Image, LeafElement, Page
+    from etcdtool.formats.bbolt.page import BranchElement, Image, LeafElement, Page
 
 __all__ = ["FREE", "USED", "TreeCheck", "check_inline", "error", "page_error"]
 
@@ -89,9 +91,13 @@ class TreeCheck:
                 page = self._enter(task)
                 yield from self._claim(page, task.parent)
                 if page.flags == PageFlag.BRANCH:
-                    pending.extend(reversed(_children(page, task)))
+                    branches = list(branch_elements(page))
+                    pending.extend(reversed(_children(branches, task)))
+                    yield from _gaps(self._where(page.id), page, ((item.offset, len(item.key)) for item in branches))
                 else:
-                    yield from self._leaf(task, list(leaf_elements(page)))
+                    pairs = list(leaf_elements(page))
+                    yield from _gaps(self._where(page.id), page, map(_span, pairs))
+                    yield from self._leaf(task, pairs)
             except PageError as problem:
                 yield page_error(problem, self._where(task.page_id))
 
@@ -178,6 +184,7 @@ def check_inline(bucket: Bucket, inline: memoryview) -> Iterator[Finding]:
     except PageError as problem:
         yield page_error(problem, where)
         return
+    yield from _gaps(where, page, map(_span, elements))
     if page.id:
         detail = f"its page identifies as {page.id}, not 0"
         yield Finding(code="bbolt.inline-id", severity=Severity.WARNING, where=where, detail=detail, offset=page.offset)
@@ -209,11 +216,32 @@ def bucket_name(bucket: Bucket) -> str:
     return f"bucket {_shown(bucket.name)}" if bucket.name else "the root bucket"
 
 
-def _children(page: Page, task: _Task) -> list[_Task]:
-    elements = list(branch_elements(page))
+def _span(element: LeafElement) -> tuple[int, int]:
+    return element.offset, len(element.key) + len(element.value)
+
+
+def _gaps(where: str, page: Page, spans: Iterable[tuple[int, int]]) -> Iterator[Finding]:
+    """Yield a warning where data do not follow each other as every writer lays them: a size may be damaged."""
+    expected = page.offset + HEADER.size + page.count * LEAF_ELEMENT.size
+    for index, (start, size) in enumerate(spans):
+        if start != expected:
+            detail = f"element {index} stands at {start:#x}, not behind the one before it at {expected:#x}"
+            yield Finding(
+                code="bbolt.element-gap",
+                severity=Severity.WARNING,
+                where=where,
+                detail=detail,
+                offset=start,
+                hint="Every bbolt writer lays elements without gaps; a size of the element before may be damaged",
+            )
+            return
+        expected = start + size
+
+
+def _children(elements: list[BranchElement], task: _Task) -> list[_Task]:
     uppers = [*(element.key for element in elements[1:]), task.upper]
     return [
-        _Task(element.child, task.depth + 1, element.key, index, task.key, upper, page.id)
+        _Task(element.child, task.depth + 1, element.key, index, task.key, upper, task.page_id)
         for index, (element, upper) in enumerate(zip(elements, uppers, strict=True))
     ]
 

@@ -41,11 +41,13 @@ def is_good_tree(image: Image, bucket: Bucket, marks: bytearray) -> bool:
 def _is_good(image: Image, tree: Tree, marks: bytearray) -> bool:
     if np.frombuffer(marks, dtype=np.uint8)[tree.owned].any():
         return False
+    if not all(level.is_gapless(image.page_size) for level in tree.levels):
+        return False
     words = unaligned_words(image.data)
     firsts: list[Strings] = []
     lasts: list[Strings] = []
     for block in iter_leaf_blocks(image, tree.leaves, PAGES_PER_BLOCK):
-        if block.flags.any() or not _ascends(words, block):
+        if block.flags.any() or not block.is_gapless(image.page_size) or not _ascends(words, block):
             return False
         first, last = _ends_of_pages(block)
         firsts.append(first)
