@@ -39,7 +39,13 @@ def numbered(count: int, size: int = 40) -> list[tuple[bytes, bytes]]:
 
 def set_meta(data: bytearray, size_of_page: int, /, **fields: int) -> None:
     """Change fields of both metas and seal them again."""
-    places = {"page_size": (8, "<I"), "root": (16, "<Q"), "freelist": (32, "<Q"), "high_water_mark": (40, "<Q")}
+    places = {
+        "page_size": (8, "<I"),
+        "root": (16, "<Q"),
+        "freelist": (32, "<Q"),
+        "high_water_mark": (40, "<Q"),
+        "txid": (48, "<Q"),
+    }
     for page in (0, 1):
         start = page * size_of_page + 16
         for name, value in fields.items():

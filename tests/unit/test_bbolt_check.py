@@ -314,6 +314,15 @@ def test_leaked_pages_are_told_as_one_run() -> None:
     assert [finding.where for finding in errors(data)] == [f"pages {last - 2} to {last}"]
 
 
+def test_a_free_overflow_page_of_a_large_bucket_is_an_error() -> None:
+    data = written({b"b": [*numbered(200), (b"\x01", bytes(5000))]})
+    first = leaf(data, -1) // 1024
+    with_freelist(data, [first + 2])
+    assert [(finding.code, finding.where) for finding in errors(data)] == [
+        ("bbolt.page-freed", f"page {first + 2} of bucket b")
+    ]
+
+
 @pytest.mark.parametrize("place", ["leaf", "branch", "inline"])
 def test_a_size_that_shrank_leaves_a_gap(place: str) -> None:
     data = victim()

@@ -29,6 +29,12 @@ def test_newer_meta_is_chosen_and_a_bad_one_passed_over() -> None:
     assert (one_bad.meta.txid, one_bad.metas[1].problem) == (71, "checksum error")
 
 
+def test_of_two_metas_with_one_txid_the_first_is_chosen() -> None:
+    data = written({b"b": numbered(3)})
+    set_meta(data, 1024, txid=7)
+    assert Image.open(memoryview(data)).meta.page_id == 0
+
+
 def test_both_metas_bad_is_a_checksum_error_with_both_sums() -> None:
     with pytest.raises(ChecksumError) as caught:
         opened("damaged/snapshots/metas-bad.db.gz")

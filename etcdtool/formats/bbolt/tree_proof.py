@@ -56,10 +56,8 @@ def _is_good(image: Image, tree: Tree, marks: bytearray) -> bool:
     if len(first.start) != len(tree.leaves):
         # a leaf without pairs bounds nothing
         return not tree.levels
-    # within blocks this was seen already; the pages at their borders were not compared yet
-    return _is_below(words, _rows(last, slice(None, -1)), _rows(first, slice(1, None))) and _separates(
-        words, tree.levels, first, last
-    )
+    # keys ascend within blocks; across their borders too, where each page's keys lie between the branch keys
+    return _separates(words, tree.levels, first, last)
 
 
 def _separates(words: UnalignedWords, levels: tuple[Level, ...], first: Strings, last: Strings) -> bool:
