@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import samples
@@ -11,6 +10,9 @@ from support import samples
 from etcdtool.errors import FormatError
 from etcdtool.operations.status import IntegrityError, status
 from etcdtool.sources import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENGINES = ("columns", "plain")
 DAMAGED = {
