@@ -26,6 +26,7 @@ class Answer:
     created_index: int
     modified_index: int
     expiration: str | None
+    ttl: int | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Case:
     archives: tuple[str, ...]
     nodes: dict[str, Answer]
     index: int | None
+    asked_at: str
     subtree: str = "/"
     index_moved_on: bool = False
 
@@ -73,6 +75,7 @@ def flatten(*nodes: dict[str, Any]) -> dict[str, Answer]:
                 node["createdIndex"],
                 node["modifiedIndex"],
                 node.get("expiration"),
+                node.get("ttl"),
             )
         pending += node.get("nodes", [])
     return found
@@ -86,10 +89,11 @@ def _of_server(
     index_moved_on: bool = False,
     unlisted: Iterable[dict[str, Any]] = (),
 ) -> Case:
-    """Make a case of a server's answers; ``unlisted`` are other answers, about hidden nodes nobody asked for by name."""
+    """Make a case of a server's answers; ``unlisted`` are answers about hidden nodes it was not asked for by name."""
     answers = [live["keys"], *(hidden for hidden in live["hidden"] if hidden["status"] == 200), *unlisted]
     nodes = flatten(*(answer["response"]["node"] for answer in answers))
-    return Case(name, archives, nodes, int(live["keys"]["headers"]["X-Etcd-Index"]), index_moved_on=index_moved_on)
+    index = int(live["keys"]["headers"]["X-Etcd-Index"])
+    return Case(name, archives, nodes, index, live["asked_at"], index_moved_on=index_moved_on)
 
 
 def _with_directory(answer: dict[str, Any]) -> dict[str, Any]:
@@ -122,9 +126,9 @@ def _rich(version: str) -> list[Case]:
     return cases
 
 
-def _registry(name: str, archive: str, answers: list[dict[str, Any]]) -> Case:
+def _registry(name: str, archive: str, answers: list[dict[str, Any]], asked_at: str) -> Case:
     nodes = flatten(*(answer["response"]["node"] for answer in answers))
-    return Case(name, (archive,), nodes, None, subtree="/_etcd/registry")
+    return Case(name, (archive,), nodes, None, asked_at, subtree="/_etcd/registry")
 
 
 def cases() -> list[Case]:
@@ -157,5 +161,5 @@ def cases() -> list[Case]:
     damaged = samples.expected("damaged/dirs")["base_live"]["v2"]
     found.append(_of_server("damaged/dirs/good", ("damaged/dirs/good.tar.gz",), damaged))
     answers = [registry["registry"], *registry["registry_per_token"].values(), *registry["registry_config"].values()]
-    found.append(_registry("discovery-v2/3.4", "discovery-v2/3.4/data.tar.gz", answers))
+    found.append(_registry("discovery-v2/3.4", "discovery-v2/3.4/data.tar.gz", answers, registry["live"]["asked_at"]))
     return found

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from support import samples, v2_answers
+
 from etcdtool.model.gotext import parse_time
 from etcdtool.operations.read_v2 import ReadOptions, read_v2
-from support import samples, v2_answers
-from support.v2_answers import Case
+
+if TYPE_CHECKING:
+    from support.v2_answers import Case
 
 
 @pytest.mark.parametrize("case", v2_answers.cases(), ids=str)
