@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -14,7 +15,7 @@ from etcdtool.cli._groups import command, exit_status, write_out
 from etcdtool.cli._tokens import view_tokens
 from etcdtool.cli._v2_source import opened, source_options
 from etcdtool.cli.printers import show, show_on_stderr
-from etcdtool.cli.text import json_text
+from etcdtool.cli.text import json_text, safe_json
 from etcdtool.errors import UsageError
 from etcdtool.model.conversion import Directories
 from etcdtool.model.conversion_plan import Revisions
@@ -208,8 +209,22 @@ def _refuse(output: Path | None, report_file: Path | None, options: ConvertOptio
 def _convert(data: V2Data, output: Path | None, options: ConvertOptions) -> ConversionReport:
     if output == _STDOUT:
         sys.stdout.flush()
-        return convert(data, None, options, stream=sys.stdout.buffer)
+        stream = _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
+        return convert(data, None, options, stream=stream)
     return convert(data, output, options)
+
+
+class _Terminal(io.RawIOBase, BinaryIO):
+    """JSON lines for eyes: a value may hold what drives a terminal."""
+
+    def writable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Print a piece of JSON."""
+        sys.stdout.write(safe_json(bytes(data).decode()))
+        return len(data)
 
 
 def _write_report(path: Path, report: ConversionReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -114,10 +115,10 @@ def _flushed(exit_code: int) -> int:
 
 def _silence_stdout() -> None:
     # the interpreter flushes stdout once more at its end, and would complain
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  lives as long as we do
+    null = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):  # no file of the system's: nothing is flushed to it either
+        os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _explain(error: Exception, command: Command | None = None) -> int:

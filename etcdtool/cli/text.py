@@ -9,7 +9,7 @@ import json
 import math
 import re
 
-__all__ = ["hex_id", "human_size", "json_text", "printable", "printable_bytes", "quoted"]
+__all__ = ["hex_id", "human_size", "json_text", "printable", "printable_bytes", "quoted", "safe_json"]
 
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _LEAST_SCALED_SIZE = 10
@@ -45,7 +45,11 @@ def quoted(text: str) -> str:
 def json_text(document: object, *, indent: int | None = None) -> str:
     """Return JSON in one line, or indented; what could drive a terminal is escaped the JSON way."""
     separators = (",", ": ") if indent else (",", ":")
-    text = json.dumps(document, ensure_ascii=False, separators=separators, indent=indent)
+    return safe_json(json.dumps(document, ensure_ascii=False, separators=separators, indent=indent))
+
+
+def safe_json(text: str) -> str:
+    """Return JSON text with what could drive a terminal escaped the JSON way; it means the same."""
     return _UNSAFE_BUT_NEWLINE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

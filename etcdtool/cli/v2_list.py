@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from wcwidth import wcwidth
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._v2_nodes import clean_key, is_under, node_json, ttl_seconds
@@ -103,7 +104,16 @@ def _shown_key(node: Node) -> str:
 
 
 def _folded(text: str) -> str:
-    return "\n".join(text[start : start + _KEY_WIDTH] for start in range(0, len(text), _KEY_WIDTH))
+    """Break a key where a line is full; a letter of some scripts takes two columns."""
+    lines, line, width = [], "", 0
+    for letter in text:
+        columns = max(0, wcwidth(letter))
+        if width + columns > _KEY_WIDTH:
+            lines.append(line)
+            line, width = "", 0
+        line += letter
+        width += columns
+    return "\n".join([*lines, line])
 
 
 def _remaining(expires: int | None, as_of: int) -> str:

@@ -33,7 +33,9 @@ class _Version:
         return {"version": self.version}
 
 
-@command("version", examples=["etcdtool version", "etcdtool version -w json"])
+@command(
+    "version", short_help="Print the version of etcdtool.", examples=["etcdtool version", "etcdtool version -w json"]
+)
 def version_command() -> None:
     """Print the version of etcdtool."""
     show(_Version(__version__), write_out())

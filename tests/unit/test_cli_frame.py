@@ -15,11 +15,22 @@ from support.cli import invoke
 
 from etcdtool import errors
 from etcdtool.cli import _groups, version
-from etcdtool.cli.reference import iter_commands
-from etcdtool.cli.root import root
+from etcdtool.cli.reference import iter_all_commands
 
-HEAVY = ("numpy", "google.protobuf", "crc32c", "_crc32c", "lmdb", "zstandard", "tqdm", "grpc", "msgspec", "tabulate")
-COMMANDS = list(iter_commands(root, click.Context(root, info_name="etcdtool", terminal_width=80)))
+HEAVY = (
+    "numpy",
+    "google.protobuf",
+    "crc32c",
+    "_crc32c",
+    "lmdb",
+    "zstandard",
+    "tqdm",
+    "grpc",
+    "msgspec",
+    "tabulate",
+    "wcwidth",
+)
+COMMANDS = list(iter_all_commands())
 
 
 def call(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -75,13 +86,12 @@ def test_every_option_is_explained(context: click.Context, command: click.Comman
 
 
 def test_summaries_of_groups_are_those_of_their_commands() -> None:
-    groups = [(click.Context(root, info_name="etcdtool"), root), *COMMANDS]
-    for context, group in groups:
+    for context, group in COMMANDS:
         if isinstance(group, _groups.LazyGroup):
             for name, (_, summary) in group.lazy.items():
                 command = group.get_command(context, name)
                 assert command is not None
-                assert command.get_short_help_str(200) == summary.removesuffix(".") or command.short_help == summary
+                assert command.short_help == summary
 
 
 @pytest.mark.parametrize(
@@ -178,4 +188,6 @@ def test_closed_stdout_is_no_crash() -> None:
 
 def test_output_in_a_poor_locale_is_escaped_not_a_crash() -> None:
     done = call("nöpe", env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
-    assert (done.returncode, done.stderr) == (2, "Error: no such command 'n\\xf6pe'. See 'etcdtool --help'.\n")
+    assert done.returncode == 2
+    assert done.stderr.isascii()
+    assert done.stderr.startswith("Error: no such command 'n\\")

@@ -5,12 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import samples
 from support.cli import invoke
+from wcwidth import wcswidth
 
 from etcdtool.cli._v2_nodes import clean_key, ttl_seconds
 
@@ -145,8 +151,9 @@ def test_list_with_a_prefix() -> None:
 
 def test_a_listing_fits_80_columns_and_shows_no_values() -> None:
     done = invoke("v2", "list", samples.unpack(RICH), "-w", "table", "--as-of", "2026-11-21T02:25:02Z")
-    lines = [line for line in done.stdout.splitlines() if line.isascii() or line[0] in "│┌├└"]
-    assert max(map(len, lines)) <= 80
+    widths = {wcswidth(line) for line in done.stdout.splitlines()}
+    assert len(widths) == 1
+    assert max(widths) <= 80
     assert "deep" not in done.stdout
     assert "19d 23h" in done.stdout
 
@@ -234,3 +241,32 @@ def test_keys_are_cleaned_like_gos_path_clean(given: str, cleaned: str) -> None:
 
 def test_remaining_seconds_are_rounded_up() -> None:
     assert [ttl_seconds(ns, 10**9) for ns in (10**9, 10**9 + 1, 2 * 10**9, 5 * 10**8)] == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["v2", "get", "/odd/json"], ["v2", "export"], ["v2", "list"], ["convert", "-o", "-", "--ttl", "permanent"]],
+)
+def test_a_terminal_gets_no_control_characters(words: list[str]) -> None:
+    source = samples.unpack(RICH)
+    words = [*words[:2], str(source), *words[2:]] if words[0] == "v2" else [*words, str(source)]
+    primary, secondary = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "etcdtool", *words], stdout=secondary, stderr=subprocess.DEVNULL
+        ) as program:
+            os.close(secondary)
+            printed = b"".join(iter(lambda: _read(primary), b""))
+        assert program.returncode == 0
+    finally:
+        os.close(primary)
+    text = printed.decode().replace("\r\n", "\n")
+    assert len(text) > 10
+    assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text) == []
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1 << 16)
+    except OSError:  # Linux says EIO when the other end is closed
+        return b""

@@ -9,22 +9,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 from support import samples
 
-from etcdtool.cli.reference import iter_commands, render
-from etcdtool.cli.root import root
+from etcdtool.cli.reference import iter_all_commands, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-FENCE = re.compile(r"^```(\w+)(?: (.+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
 BOXED_COMMAND = re.compile(r"`etcdtool ([a-z0-9 ]+?)[`\n]")
-COMMANDS = [context.command_path for context, _ in iter_commands(root, click.Context(root, info_name="etcdtool"))]
+COMMANDS = [context.command_path for context, _ in iter_all_commands()][1:]
 
 
 def name_of(page: Path) -> str:
@@ -79,7 +77,7 @@ def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
 def test_bytes_on_format_pages_are_those_of_the_sample(page: Path) -> None:
     for source, body in blocks(page, "hexdump"):
         sample, _, inner = source.partition(" ")
-        path = samples.unpack(sample)
+        path = samples.unpack(sample.removeprefix("samples/"))
         data = (path / inner if inner else path).read_bytes()
         for line in body.splitlines():
             offset, _, shown = line.partition("  ")
