@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "NO_IMAGE", "check_pages"]
 
 _ANOTHER_COPY = "Use another copy; salvage reads what can still be reached."
+_NOTHING_WRITES_IT = "None is needed to restore, yet no version of bbolt writes this: compare with another copy."
 
 
 def _error(code: str, meaning: str, remedy: str = _ANOTHER_COPY) -> Code:
     return Code(code=code, severity=Severity.ERROR, meaning=meaning, remedy=remedy)
+
+
+def _warning(code: str, meaning: str, remedy: str = _NOTHING_WRITES_IT) -> Code:
+    return Code(code=code, severity=Severity.WARNING, meaning=meaning, remedy=remedy)
 
 
 NO_IMAGE = _error("bbolt.no-image", "No meta page can be used, so that nothing in the file can be found.")
@@ -30,28 +35,27 @@ CODES = (
     _error("bbolt.bucket-header", "The header of a bucket is too short."),
     _error("bbolt.element-bounds", "An element claims bytes outside of its page."),
     _error("bbolt.element-flags", "An element of a leaf page has flags that do not exist."),
+    _warning(
+        "bbolt.element-gap",
+        "An element does not stand right behind the one before it; the size of that one may be damaged.",
+    ),
     _error("bbolt.file-short", "The file ends before pages that are in use."),
     _error("bbolt.freelist-bounds", "The freelist names a page outside of the file."),
     _error("bbolt.freelist-count", "The freelist claims more pages than it has room for."),
     _error("bbolt.freelist-twice", "The freelist names a page more than once. Restoring such a file hangs etcdutl."),
     _error("bbolt.freelist-type", "The page of the freelist is no freelist page."),
-    Code(
-        code="bbolt.inline-id",
-        severity=Severity.WARNING,
-        meaning="The page inside an inline bucket has a page id, where bbolt writes 0.",
-        remedy="None is needed to restore; no version of bbolt writes this.",
-    ),
+    _warning("bbolt.inline-id", "The page inside an inline bucket has a page id, where bbolt writes 0."),
     _error("bbolt.inline-nested", "An inline bucket holds another bucket."),
     _error("bbolt.key-empty", "An element has an empty key."),
     _error("bbolt.key-order", "Keys are not in order, so that a look-up misses what is there."),
-    Code(
-        code="bbolt.meta-invalid",
-        severity=Severity.WARNING,
-        meaning="One of the two meta pages cannot be used, as after a write that was cut off; the other one is in use.",
-        remedy="None is needed to restore. If it should be a snapshot, save it again: a snapshot has two good ones.",
+    _warning(
+        "bbolt.meta-invalid",
+        "One of the two meta pages cannot be used, as after a write that was cut off; the other one is in use.",
+        "None is needed to restore. If it should be a snapshot, save it again: a snapshot has two good ones.",
     ),
     _error("bbolt.page-bounds", "A page id leads outside of the pages in use."),
     _error("bbolt.page-count", "A page claims more elements than it has room for, or a branch page has none."),
+    _warning("bbolt.page-empty", "A leaf page without elements stands below a branch page."),
     _error("bbolt.page-freed", "A page in use stands in the freelist, and would be overwritten."),
     _error("bbolt.page-id", "A page says it is another one."),
     _error(
