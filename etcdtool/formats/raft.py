@@ -55,7 +55,7 @@ class ConfState:
         )
 
     def to_message(self, *, omit_unset: bool = False) -> raft_pb2.ConfState:
-        """Give the message as servers up to 3.6 write it, or with ``omit_unset`` as 3.7 does (no false auto_leave)."""
+        """Give the message as servers write it, or with ``omit_unset`` as ``etcdutl`` 3.7 does (no auto_leave)."""
         message = raft_pb2.ConfState(
             voters=self.voters,
             learners=self.learners,

@@ -80,7 +80,7 @@ def parse_snap_file(data: memoryview) -> SnapFile:
 
 
 def pack_snap_file(data: bytes, *, index: int, term: int, conf_state: ConfState, omit_unset: bool = False) -> bytes:
-    """Return the bytes of a ``.snap`` file, as servers up to 3.6 write it or, with ``omit_unset``, as 3.7 does."""
+    """Return the bytes of a ``.snap`` file as servers write it, or with ``omit_unset`` as ``etcdutl`` 3.7."""
     metadata = raft_pb2.SnapshotMetadata(
         conf_state=conf_state.to_message(omit_unset=omit_unset), index=index, term=term
     )

@@ -30,7 +30,6 @@ _ZEROS = bytes(_CHUNK_SIZE)
 # bytes 4 to 7 of a length field below 4 GB, then tag and type and the crc field's tag of a record
 _FRAME = re.compile(rb"\x00\x00\x00[\x00\x81-\x87]\x08[\x01-\x05]\x10")
 _FRAME_LEAD = 4
-_CANDIDATES_MAX = 100_000
 
 
 def first_nonzero(data: memoryview, start: int) -> int | None:
@@ -92,15 +91,12 @@ def next_record(data: memoryview, start: int) -> int | None:
     end = last_nonzero(data, start)
     if end is None:
         return None
-    at = max(0, start - _FRAME_LEAD)
-    for _ in range(_CANDIDATES_MAX):
-        match = _FRAME.search(data, at, end + 1)
-        if match is None:
-            return None
-        at = match.start() + 1
+    at = start + _FRAME_LEAD
+    while (match := _FRAME.search(data, at, end + 1)) is not None:
         frame = match.start() - _FRAME_LEAD
-        if frame >= start and _reads_as_frame(data, frame):
+        if _reads_as_frame(data, frame):
             return frame
+        at = match.start() + 1
     return None
 
 

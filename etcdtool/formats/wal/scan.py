@@ -1,6 +1,8 @@
 """One pass over a WAL: framing, checksums and structure checked, entries noted by their place.
 
-`scan` reads every byte once and keeps about 29 bytes an entry; `Scan.entries` then hands the entries out as views.
+`scan` reads every byte once and keeps about 32 bytes an entry; `Scan.entries` then hands the entries out as views.
+A record's type is not covered by its checksum, so what a record says is held against what raft can have written: terms
+and commits that go back, entries without a term, or a log that outruns its last state give damage away.
 
 Upstream: ``ReadAll`` in ``server/storage/wal/wal.go`` @ v3.7.1.
 """
@@ -16,13 +18,16 @@ from google.protobuf.message import DecodeError
 
 from etcdtool.errors import FormatError
 from etcdtool.findings import Finding, Severity
-from etcdtool.formats.raft import ConfState, HardState
+from etcdtool.formats.raft import ConfState, EntryType, HardState
 from etcdtool.formats.wal.frames import SegmentReader
 from etcdtool.formats.wal.records import RecordType, parse_entry
 from etcdtool.formats.wal.segments import Segment, check_sequence
 from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, wal_pb2
 
 __all__ = ["Entry", "Scan", "SnapshotRecord", "scan"]
+
+
+_OTHER_TYPES = (RecordType.METADATA, RecordType.STATE, RecordType.SNAPSHOT)
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -138,10 +143,10 @@ class Scan:
     def drop_from(self, row: int) -> None:
         """Forget the entries from this row on, which a new leader's entries replace."""
         self.replaced_count += len(self.terms) - row
+        for dropped in range(row, len(self.terms)) if self._apart else ():
+            self._apart.pop(dropped, None)
         for column in (self.terms, self.types, self.segment_numbers, self.data_offsets, self.data_sizes):
             del column[row:]
-        for apart in [kept for kept in self._apart if kept >= row]:
-            del self._apart[apart]
 
     def keep_apart(self, row: int, data: bytes) -> None:
         """Keep the data of an entry that has no single place in its file."""
@@ -222,6 +227,13 @@ class _Pass:
                 Severity.ERROR,
                 f"entries up to {result.hard_state.commit} are committed, and the log ends at {result.last_index}",
             )
+        highest = max([result.last_term, *(snapshot.term for snapshot in result.snapshots)])
+        if highest > result.hard_state.term:
+            self._find(
+                "wal.state-missing",
+                Severity.WARNING if result.torn_bytes else Severity.ERROR,
+                f"entries or snapshots are of term {highest}, and the last state is of term {result.hard_state.term}",
+            )
         if not self._matched:
             self._find(
                 "wal.snapshot-not-found",
@@ -235,38 +247,55 @@ class _Pass:
             entry = parse_entry(content, start, stop)
         except DecodeError as error:
             raise self._broken("holds no raftpb.Entry message") from error
-        self._last_seen = entry.index
-        row = entry.index - result.after_index - 1
+        index, term = entry.index, entry.term
+        if not self._has_metadata or index == 0 or term == 0 or not 0 <= entry.type <= EntryType.CONF_CHANGE_V2:
+            raise self._broken(f"is no entry of a log (type {entry.type}, term {term}, index {index})")
+        self._last_seen = index
+        row = index - result.after_index - 1
         if row < 0:
             return
-        if row != len(result.terms):
-            if row > len(result.terms):
-                raise self._broken(f"has index {entry.index} where {result.last_index + 1} is due: entries are missing")
+        terms = result.terms
+        if row != len(terms):
+            if row > len(terms):
+                raise self._broken(f"has index {index} where {result.last_index + 1} is due: entries are missing")
             result.drop_from(row)
+        if term < (terms[-1] if row else self._after_term or 0):
+            raise self._broken(f"has term {term} at index {index}, and the entry before it has a higher one")
         is_apart = entry.data is not None or content is not self._segment.data
         if is_apart:
             result.keep_apart(row, content[start:stop].tobytes() if entry.data is None else entry.data)
-        result.terms.append(entry.term)
+        terms.append(term)
         result.types.append(entry.type)
         result.segment_numbers.append(number)
         result.data_offsets.append(0 if is_apart else entry.data_start)
         result.data_sizes.append(entry.data_stop - entry.data_start)
 
     def _take_other(self, record_type: int, data: bytes) -> None:
+        if record_type not in _OTHER_TYPES:
+            raise self._broken(f"has the unknown type {record_type}")
         try:
-            if record_type == RecordType.STATE:
-                state = raft_pb2.HardState.FromString(data)
-                self._result.hard_state = HardState(state.term, state.vote, state.commit)
-            elif record_type == RecordType.SNAPSHOT:
-                self._take_snapshot(wal_pb2.Snapshot.FromString(data))
-            elif record_type == RecordType.METADATA:
+            if record_type == RecordType.METADATA:
                 self._take_metadata(data)
+            elif not self._has_metadata:
+                raise self._broken(f"of type {record_type} stands before the metadata")
+            elif record_type == RecordType.STATE:
+                self._take_state(raft_pb2.HardState.FromString(data))
             else:
-                raise self._broken(f"has the unknown type {record_type}")
+                self._take_snapshot(wal_pb2.Snapshot.FromString(data))
         except DecodeError as error:
             raise self._broken(f"of type {record_type} holds no message of that type") from error
 
+    def _take_state(self, message: raft_pb2.HardState) -> None:
+        before = self._result.hard_state
+        if message.term < max(1, before.term) or message.commit < before.commit:
+            raise self._broken(
+                f"sets term {message.term}, commit {message.commit} after term {before.term}, commit {before.commit}"
+            )
+        self._result.hard_state = HardState(message.term, message.vote, message.commit)
+
     def _take_snapshot(self, message: wal_pb2.Snapshot) -> None:
+        if (message.index == 0) != (message.term == 0):
+            raise self._broken(f"is no note of a snapshot (index {message.index}, term {message.term})")
         conf_state = ConfState.from_message(message.conf_state) if message.HasField("conf_state") else None
         self._result.snapshots.append(SnapshotRecord(message.index, message.term, conf_state))
         if message.index == self._result.after_index:
