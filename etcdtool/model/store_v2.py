@@ -44,7 +44,7 @@ from etcdtool.model.store_v2_members import (
     removed_members,
 )
 from etcdtool.model.store_v2_nodes import iter_nodes, iter_nodes_and_own_expiry
-from etcdtool.model.store_v2_tree import NO_CODE, PERMANENT, Event, Instant, Node, Tree, V2Error, clean
+from etcdtool.model.store_v2_tree import PERMANENT, RAFT_INTERNAL, Event, Instant, Node, Tree, V2Error, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +178,7 @@ class Store(Tree):
         if method == "SYNC":
             self.delete_expired(request.time)
             return None
-        return V2Error(NO_CODE, f"unknown method {method!r}", self.current_index)
+        return V2Error(RAFT_INTERNAL, "etcdserver: unknown method", 0)
 
     def _put(self, request: V2Request) -> Event | None:  # noqa: PLR0911  one return a method
         path, value, expires = request.path, request.value, _expires(request)

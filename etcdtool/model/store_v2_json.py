@@ -7,6 +7,7 @@ that lead to it are its path.  The watchers' event queue and the statistics are 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Recovered", "StoredNode", "dump", "recover"]
 
 REPLACEMENT = "\ufffd"
+# searched in place: a copy of the text would be the largest thing in memory
+_REPLACEMENT_IN_JSON = re.compile(rb"\\u[fF]{3}[dD]|" + REPLACEMENT.encode())
+_PATH_IN_JSON = re.compile(rb'"Path":"')
 _EVENT_QUEUE_CAPACITY = 1000
 _COUNTERS = (
     *("getsSuccess", "getsFail", "setsSuccess", "setsFail", "deleteSuccess", "deleteFail"),
@@ -88,17 +92,18 @@ def recover(data: bytes | memoryview) -> Recovered:
     root = stored.root
     if root.expires != PERMANENT:
         raise FormatError("v2 store", "the root has an expiry - at `$.Root.ExpireTime`")
-    children = root.children = {"0": Node(children={}), "1": Node(children={}), **(root.children or {})}
+    recovered = _survey(root, stored.current_index, data)
+    root.children = children = {"0": Node(children={}), "1": Node(children={}), **(root.children or {})}
     for name in ("0", "1"):
         if children[name].children is None:
             raise FormatError("v2 store", f"/{name} is no directory - at `$.Root.Children[{name}]`")
-    return _survey(root, stored.current_index, bytes(data))
+    return recovered
 
 
-def _survey(root: Node, current_index: int, data: bytes) -> Recovered:
+def _survey(root: Node, current_index: int, data: bytes | memoryview) -> Recovered:
     expiring: list[StoredNode] = []
     replaced: list[StoredNode] = []
-    look_for_replaced = b"\\ufffd" in data or b"\\uFFFD" in data or REPLACEMENT.encode() in data
+    look_for_replaced = _REPLACEMENT_IN_JSON.search(data) is not None
     node_count = 1
     for prefix, children in _directories(root):
         node_count += len(children)
@@ -108,7 +113,7 @@ def _survey(root: Node, current_index: int, data: bytes) -> Recovered:
             if look_for_replaced and (REPLACEMENT in node.value or REPLACEMENT in name):
                 replaced.append(StoredNode(f"{prefix}/{name}", node))
     # each node as etcd writes it has a Path; events have "key"
-    duplicates = max(0, data.count(b'"Path":"') - node_count)
+    duplicates = max(0, sum(1 for _ in _PATH_IN_JSON.finditer(data)) - node_count)
     return Recovered(root, current_index, expiring, replaced, duplicates)
 
 

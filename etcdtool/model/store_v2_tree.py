@@ -32,8 +32,8 @@ __all__ = [
     "NODE_EXISTS",
     "NOT_A_DIRECTORY",
     "NOT_A_FILE",
-    "NO_CODE",
     "PERMANENT",
+    "RAFT_INTERNAL",
     "ROOT_READ_ONLY",
     "Event",
     "Instant",
@@ -43,7 +43,6 @@ __all__ = [
     "clean",
 ]
 
-NO_CODE = 0
 KEY_NOT_FOUND = 100
 COMPARE_FAILED = 101
 NOT_A_FILE = 102
@@ -51,6 +50,7 @@ NOT_A_DIRECTORY = 104
 NODE_EXISTS = 105
 ROOT_READ_ONLY = 107
 DIRECTORY_NOT_EMPTY = 108
+RAFT_INTERNAL = 300
 
 _MESSAGES = {
     KEY_NOT_FOUND: "Key not found",
@@ -60,6 +60,7 @@ _MESSAGES = {
     NODE_EXISTS: "Key already exists",
     ROOT_READ_ONLY: "Root is read only",
     DIRECTORY_NOT_EMPTY: "Directory not empty",
+    RAFT_INTERNAL: "Raft Internal Error",
 }
 
 INDEX_MAX = (1 << 63) - 1
@@ -133,13 +134,13 @@ class V2Error(EtcdtoolError):
     """An operation that the store refuses, as ``v2error.Error`` tells it.
 
     Attributes:
-        code: `KEY_NOT_FOUND` and so on; `NO_CODE` where upstream answers with an error of another kind.
-        cause: path or comparison.
-        index: the store's index, which a refused operation leaves as it is.
+        code: `KEY_NOT_FOUND` and so on; `RAFT_INTERNAL` where upstream has an error of another kind.
+        cause: path or comparison, or that error's text.
+        index: the store's index, which a refused operation leaves as it is; 0 with `RAFT_INTERNAL`.
     """
 
     def __init__(self, code: int, cause: str, index: int) -> None:
-        super().__init__(f"{_MESSAGES.get(code, 'Refused')} ({cause})")
+        super().__init__(f"{_MESSAGES[code]} ({cause})")
         self.code = code
         self.cause = cause
         self.index = index
@@ -227,7 +228,7 @@ class Tree:
         if value:
             raise V2Error(NOT_A_FILE, path, self.current_index)
         if not directories:
-            raise V2Error(NO_CODE, f"nodePath {path} : Not a file ()", self.current_index)
+            raise V2Error(RAFT_INTERNAL, f"nodePath {path} : Not a file ()", 0)
         previous = copy(node)
         self.current_index += 1
         self._expire(path, node, expires)

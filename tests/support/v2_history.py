@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -49,7 +51,8 @@ def expiration_in(answer: dict[str, Any]) -> int:
 def plain(answer: Any) -> Any:
     """Give a server's answer without what depends on when it was asked."""
     if isinstance(answer, list):
-        return sorted((plain(node) for node in answer), key=lambda node: str(node.get("key", "")))
+        # by all they are: names that are no UTF-8 all show as U+FFFD
+        return sorted((plain(node) for node in answer), key=lambda node: json.dumps(node, sort_keys=True))
     if not isinstance(answer, dict):
         return answer
     kept = {name: plain(value) for name, value in answer.items() if name not in {"ttl", "message"}}
@@ -64,8 +67,8 @@ def plain(answer: Any) -> Any:
 def answer_of(result: Event | V2Error, *, recursive: bool = False) -> dict[str, Any]:
     """Give what the v2 API says about a result, in the form of `plain`."""
     if isinstance(result, V2Error):
-        error = {"errorCode": result.code, "index": result.index}
-        return error | ({"cause": _shown(result.cause.removeprefix(NAMESPACE))} if result.cause else {})
+        cause = _shown(result.cause.removeprefix(NAMESPACE))
+        return {"errorCode": result.code, "index": result.index} | ({"cause": cause} if cause else {})
     answer: dict[str, Any] = {"action": result.action}
     removed = result.action in {"delete", "compareAndDelete"}
     answer["node"] = _extern(result.path, result.node, listed=result.action == "get", recursive=recursive)
@@ -122,6 +125,5 @@ def replay(data_dir: Path, *, use_snap: bool = True) -> Iterator[tuple[Store, An
 
 def recovered(data_dir: Path, *, use_snap: bool = True) -> Store:
     """Give a member's store at the end of its log."""
-    for store, _, _ in replay(data_dir, use_snap=use_snap):
-        pass
+    ((store, _, _),) = deque(replay(data_dir, use_snap=use_snap), maxlen=1)
     return store
