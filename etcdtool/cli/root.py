@@ -88,6 +88,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return _BROKEN_PIPE
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return error.exit_code
     except Exception as error:  # noqa: BLE001  the last line of defence: nobody should meet a traceback
         return _explain(error, running_command(context) if context else None)
     return 0

@@ -191,3 +191,10 @@ def test_output_in_a_poor_locale_is_escaped_not_a_crash() -> None:
     assert done.returncode == 2
     assert done.stderr.isascii()
     assert done.stderr.startswith("Error: no such command 'n\\")
+
+
+@pytest.mark.parametrize("words", [[], ["v2"], ["snapshot"]])
+def test_a_group_without_a_verb_shows_its_help(words: list[str]) -> None:
+    done = invoke(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == invoke(*words, "--help").stdout

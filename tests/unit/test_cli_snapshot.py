@@ -93,3 +93,14 @@ def test_the_file_stays_as_it_is() -> None:
     for verb in ("status", "verify"):
         invoke("snapshot", verb, path)
     assert samples.hashes(path) == before
+
+
+@pytest.mark.parametrize("name", samples.databases("damaged/snapshots"))
+def test_status_of_every_damaged_sample_answers_or_fails_as_etcdutl_does(name: str) -> None:
+    variant = name.rpartition("/")[2].removesuffix(".db.gz")
+    recorded = samples.expected("damaged/snapshots")["variants"][variant]["tools"]["etcdutl-3.7 snapshot status"]
+    done = invoke("snapshot", "status", samples.unpack(name), "-w", "json")
+    if recorded["rc"] == 0:
+        assert (done.exit_code, json.loads(done.stdout)) == (0, recorded["json"])
+    else:  # 2 is a panic of Go's
+        assert (done.exit_code, done.stdout) == (1, "")
