@@ -1,0 +1,157 @@
+"""Damaged data dirs, and what the real 3.4 server made of each: we serve the same, or refuse, or say what is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import faults, samples, v2_answers
+from support.cli import invoke
+
+from etcdtool.errors import ChecksumError, EtcdtoolError, FormatError
+from etcdtool.findings import Severity
+from etcdtool.operations.read_v2 import ReadOptions, V2Data, read_v2
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.v2_answers import Answer
+
+# variant: exit code, then what the refusal has to say; both sums are in each message about a checksum
+REFUSED = {
+    "wal-flip-middle": (11, r"wal record at offset 0x1590 in .*0000\.wal: stored [0-9a-f]{8}, computed [0-9a-f]{8}"),
+    "wal-flip-crc": (11, r"wal record at offset 0x1590 in .*0000\.wal: stored [0-9a-f]{8}, computed [0-9a-f]{8}"),
+    "wal-flip-length": (10, r"wal record at offset 0x1590 in .*0000\.wal: the length field says"),
+    "wal-length-tail-256": (10, r"offset 0x2e40 in .*0000\.wal: the length field says 331 bytes, .* has 75"),
+    "wal-length-tail-1M": (10, r"offset 0x2e40 in .*0000\.wal: the length field says \d+ bytes, .* has 75"),
+    "wal-length-tail-1G": (10, r"offset 0x2e40 in .*0000\.wal: the length field says \d+ bytes, .* has 75"),
+    "wal-length-tail-zero": (10, r"offset 0x2e40 in .*0000\.wal: the length field is zero, and a whole record of 75"),
+    "wal-flip-last": (11, r"wal record at offset 0x4b28 in .*0000\.wal: stored [0-9a-f]{8}, computed [0-9a-f]{8}"),
+    "wal-torn-last": (11, r"wal record at offset 0x4b28 in .*0000\.wal: stored [0-9a-f]{8}, computed [0-9a-f]{8}"),
+    "wal-empty": (10, r"wal file in .*0000\.wal: holds no record \(0 bytes\)"),
+}
+# variant: findings by code and severity, where every key of the good server is there
+WHOLE = {
+    "good": [],
+    "wal-cut-last": [("wal.torn-tail", "warning"), ("v2.tail-of-sole-voter", "note")],
+    "wal-cut-clean": [],
+    "wal-cut-3": [("v2.tail-of-sole-voter", "note")],
+    "snap-flip-newest": [("v2.snap-unreadable", "warning")],
+    "snap-flip-all": [("v2.snap-unreadable", "warning")] * 5,
+    "snap-flip-crc": [("v2.snap-unreadable", "warning")],
+    "snap-cut-newest": [("v2.snap-unreadable", "warning")],
+    "snap-empty-newest": [("v2.snap-unreadable", "warning")],
+    "snap-missing-all": [],
+    "db-missing": [],
+    "db-metas-bad": [],
+}
+# variant: findings, where keys are lost for good; never without a word
+INCOMPLETE = {
+    "wal-torn-sector": [("wal.torn-tail", "warning")],
+    "wal-missing": [("v2.no-log", "warning")],
+}
+
+
+def served() -> dict[str, Answer]:
+    """Every node that the good server told of, hidden ones too."""
+    (case,) = (case for case in v2_answers.cases() if case.name == "damaged/dirs/good")
+    return case.nodes
+
+
+def check_nodes(data: V2Data, expected: dict[str, Answer]) -> None:
+    found = {node.path.decode(): node for node, _ in data.rows()}
+    assert sorted(found) == sorted(expected)
+    for path, answer in expected.items():
+        node = found[path]
+        assert v2_answers.agrees(answer, node.value), path
+        assert (node.created_index, node.modified_index) == (answer.created_index, answer.modified_index), path
+
+
+def said(data: V2Data) -> list[tuple[str, str]]:
+    return [(finding.code, finding.severity.value) for finding in data.report.findings]
+
+
+def exported_keys(text: str) -> set[str]:
+    return {json.loads(line)["key"] for line in text.splitlines()}
+
+
+def test_every_recorded_variant_is_tried() -> None:
+    assert set(REFUSED) | set(WHOLE) | set(INCOMPLETE) == set(faults.variants())
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_nothing_is_missing(name: str, tmp_path: Path) -> None:
+    root = faults.variant(name, tmp_path / "in")
+    before = samples.hashes(root)
+    with read_v2([root], ReadOptions()) as data:
+        check_nodes(data, served())
+        assert said(data) == WHOLE[name]
+    done = invoke("v2", "export", root)
+    assert (done.exit_code, exported_keys(done.stdout)) == (0, set(served()))
+    assert len(done.stderr.splitlines()) == sum(severity != "note" for _, severity in WHOLE[name])
+    done = invoke("convert", root, "-o", tmp_path / "out.db", "-w", "json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["counts"]["nodes"] == len(served())
+    assert [finding["code"] for finding in report["findings"]] == [code for code, _ in WHOLE[name]]
+    assert invoke("snapshot", "verify", tmp_path / "out.db").exit_code == 0
+    assert samples.hashes(root) == before
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_file_offset_and_reason(name: str, tmp_path: Path) -> None:
+    exit_code, words = REFUSED[name]
+    root = faults.variant(name, tmp_path / "in")
+    before = samples.hashes(root)
+    with pytest.raises(FormatError, match=words) as caught, read_v2([root], ReadOptions()):
+        pass
+    assert caught.value.exit_code == exit_code
+    if exit_code == 11:
+        assert isinstance(caught.value, ChecksumError)
+        assert caught.value.stored != caught.value.computed
+    for command in (("v2", "export", root), ("v2", "status", root), ("convert", root, "-o", tmp_path / "out.db")):
+        done = invoke(*command)
+        assert (done.exit_code, done.stdout) == (exit_code, "")
+        assert re.search(words, done.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert samples.hashes(root) == before
+
+
+def test_3_4_starts_with_keys_lost_where_this_refuses() -> None:
+    """In these two a server of 3.4 came up and had silently lost acknowledged keys."""
+    lost = {name: faults.variants()[name]["server"].get("v2_missing") for name in REFUSED}
+    assert sorted(name for name, paths in lost.items() if paths) == ["wal-length-tail-1M", "wal-length-tail-zero"]
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_what_is_lost_is_told(name: str, tmp_path: Path) -> None:
+    root = faults.variant(name, tmp_path / "in")
+    before = samples.hashes(root)
+    lost = {path for path in served() if path.startswith("/tail/")} | {"/tail"}  # written behind the newest .snap
+    if name == "wal-torn-sector":
+        lost = set(faults.variants()[name]["server"]["v2_missing"])
+        assert lost == {"/tail/large"}
+    with read_v2([root], ReadOptions()) as data:
+        if name == "wal-torn-sector":
+            check_nodes(data, {path: answer for path, answer in served().items() if path not in lost})
+        else:
+            assert data.current_index < 82, "where the good server was"
+            known = {path: answer for path, answer in served().items() if answer.modified_index <= data.current_index}
+            check_nodes(data, known)
+            assert set(served()) - set(known) <= lost
+        assert said(data) == INCOMPLETE[name]
+    done = invoke("v2", "export", root)
+    assert done.exit_code == 0
+    assert INCOMPLETE[name][0][0] in done.stderr
+    done = invoke("convert", root, "-o", tmp_path / "out.db")
+    assert done.exit_code == 0
+    assert INCOMPLETE[name][0][0] in done.stdout
+    assert samples.hashes(root) == before
+
+
+def test_without_its_wal_3_4_starts_empty_and_this_keeps_the_snap() -> None:
+    server = faults.variants()["wal-missing"]["server"]
+    assert server["started"]
+    assert len(server["v2_missing"]) > 30
