@@ -28,6 +28,8 @@ from etcdtool.formats.wire import wal_pb2
 
 __all__ = ["SegmentReader"]
 
+_CRC = int(RecordType.CRC)  # looked at for every record
+
 _HINT_DAMAGE = "Use another member's data or a backup: records from here on cannot be trusted."
 _HINT_TORN = "A crash, or a copy of a running member, leaves such an end; what it held was never acknowledged."
 _HINT_AFTER_END = (
@@ -86,7 +88,7 @@ class SegmentReader:
                 content = data
                 record_type, stored, data_start, data_stop = record
             computed = self.crc or 0
-            if record_type != RecordType.CRC:
+            if record_type != _CRC:
                 computed = crc32c(content[data_start:data_stop], computed)
             elif self.crc is None:
                 computed = stored
@@ -135,7 +137,7 @@ class SegmentReader:
         )
 
     def _bad_sum(self, record_type: int, stored: int, computed: int, size: int, stop: int) -> None:
-        what = "wal checksum record" if record_type == RecordType.CRC else "wal record"
+        what = "wal checksum record" if record_type == _CRC else "wal record"
         is_torn = damage.has_zero_sector(self._data, self.offset + LENGTH_SIZE, stop)
         error = ChecksumError(
             what, stored=stored, computed=computed, offset=self.offset, where=self._name, hint=_HINT_DAMAGE

@@ -27,6 +27,8 @@ from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, wal_pb2
 __all__ = ["Entry", "Scan", "SnapshotRecord", "scan"]
 
 
+_ENTRY, _CRC = int(RecordType.ENTRY), int(RecordType.CRC)  # looked at for every record
+_ENTRY_TYPE_MAX = int(EntryType.CONF_CHANGE_V2)
 _OTHER_TYPES = (RecordType.METADATA, RecordType.STATE, RecordType.SNAPSHOT)
 
 
@@ -205,9 +207,9 @@ class _Pass:
         reader = self._reader = SegmentReader(segment, crc, is_last=number == len(result.segments) - 1)
         self._check_first_index()
         for record_type, content, start, stop in reader:
-            if record_type == RecordType.ENTRY:
+            if record_type == _ENTRY:
                 self._take_entry(content, start, stop, number)
-            elif record_type != RecordType.CRC:
+            elif record_type != _CRC:
                 self._take_other(record_type, content[start:stop].tobytes())
         if reader.offset == 0:
             raise FormatError("wal file", f"holds no record ({len(segment.data)} bytes)", where=segment.name)
@@ -248,7 +250,7 @@ class _Pass:
         except DecodeError as error:
             raise self._broken("holds no raftpb.Entry message") from error
         index, term = entry.index, entry.term
-        if not self._has_metadata or index == 0 or term == 0 or not 0 <= entry.type <= EntryType.CONF_CHANGE_V2:
+        if not self._has_metadata or index == 0 or term == 0 or not 0 <= entry.type <= _ENTRY_TYPE_MAX:
             raise self._broken(f"is no entry of a log (type {entry.type}, term {term}, index {index})")
         self._last_seen = index
         row = index - result.after_index - 1
