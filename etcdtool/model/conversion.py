@@ -5,8 +5,8 @@ A converter answers each node it claimed with one or more `Put`, or with one `Sk
 node was given neither, so nothing can vanish.
 A converter imports this module and `etcdtool.errors`, nothing else of etcdtool.
 
-What the engine has done before a converter sees a node: ``--prefix`` was applied, expired nodes were taken out (they are
-in `ConversionContext.expired`), and ``--ttl`` was applied to `Node.expires`.
+What the engine has done before a converter sees a node: ``--prefix`` was applied, expired nodes were taken out (they
+are in `ConversionContext.expired`), and ``--ttl`` was applied to `Node.expires`.
 What the engine does with the puts: it turns v2 indexes into revisions, gives ``sub`` to puts of one index in key order,
 makes one lease for each put that expires, and refuses two puts of one key.
 """

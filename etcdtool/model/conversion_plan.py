@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from enum import Enum
+from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +19,7 @@ from etcdtool.errors import EtcdtoolError
 from etcdtool.model.conversion import AFTER_ALL, Finding, Put, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["ConversionError", "Plan", "Record", "Revisions", "make_plan"]
 
@@ -89,17 +91,17 @@ def make_plan(puts: Sequence[Put], *, current_index: int, as_of: int, revisions:
         ConversionError: two puts of one key, or an index that is no revision.
     """
     _refuse_same_key(puts)
-    placed = _place(puts, current_index)
-    if revisions is Revisions.DENSE:
-        placed = _renumber(placed)
     findings: list[Finding] = []
     lease_ids, leases = _make_leases(puts, as_of, findings)
+    placed = _placed(puts, current_index)
+    if revisions is Revisions.DENSE:
+        placed = _renumbered(list(placed))
     records: list[Record] = []
     last_main, sub = -1, 0
     for main, created, put in placed:
         sub = sub + 1 if main == last_main else 0
         last_main = main
-        lease = lease_ids[put.key] if put.expires is not None else 0
+        lease = 0 if put.expires is None else lease_ids[put.key]
         records.append(Record(main, sub, created, 1 if created == main else 2, lease, put))
     head = records[-1].main if records else 0
     return Plan(
@@ -112,8 +114,7 @@ def make_plan(puts: Sequence[Put], *, current_index: int, as_of: int, revisions:
 
 
 def _refuse_same_key(puts: Sequence[Put]) -> None:
-    by_key = {put.key: put for put in puts}
-    if len(by_key) == len(puts):
+    if len({put.key for put in puts}) == len(puts):
         return
     first_of: dict[bytes, Put] = {}
     for put in puts:
@@ -125,41 +126,40 @@ def _refuse_same_key(puts: Sequence[Put]) -> None:
             )
 
 
-def _place(puts: Sequence[Put], current_index: int) -> list[tuple[int, int, Put]]:
-    """Give each put (main, create revision), in order of main and then of node path."""
-    placed: list[tuple[int, int, Put]] = []
-    behind: list[Put] = []
-    highest = current_index
-    for put in puts:
-        created, modified = put.created_index, put.modified_index
-        if modified == AFTER_ALL:
-            behind.append(put)
-        elif 0 < created <= modified <= _REVISION_MAX:
-            placed.append((modified, created, put))
-            highest = max(highest, modified)
-        else:
+def _placed(puts: Sequence[Put], current_index: int) -> Iterator[tuple[int, int, Put]]:
+    """Yield (main, create revision, put), in order of main and then of node path."""
+    behind = [put for put in puts if put.modified_index == AFTER_ALL]
+    front = [put for put in puts if put.modified_index != AFTER_ALL] if behind else puts
+    front = sorted(front, key=_modified_index)
+    if any(before.modified_index == after.modified_index for before, after in pairwise(front)):
+        # in v2 only a directory shares the index of what is in it
+        front.sort(key=_modified_index_and_path)
+    for put in front:
+        if not 0 < put.created_index <= put.modified_index <= _REVISION_MAX:
             raise ConversionError(
-                f"{_shown(put.node.path)} has created index {created} and modified index {modified}, "
-                "which cannot be revisions"
+                f"{_shown(put.node.path)} has created index {put.created_index} and modified index "
+                f"{put.modified_index}, which cannot be revisions"
             )
-    placed.sort(key=_by_revision_and_path)
+        yield put.modified_index, put.created_index, put
+    highest = max(current_index, front[-1].modified_index if front else 0)
+    if highest + len(behind) > _REVISION_MAX:
+        raise ConversionError(f"revision {highest + len(behind)} is out of range")
     for main, put in enumerate(behind, highest + 1):
-        placed.append((main, main, put))
-    if placed and placed[-1][0] > _REVISION_MAX:
-        raise ConversionError(f"revision {placed[-1][0]} is out of range", hint="Use --revisions dense.")
-    return placed
+        yield main, main, put
 
 
-def _by_revision_and_path(row: tuple[int, int, Put]) -> tuple[int, bytes]:
-    return row[0], row[2].node.path
+_modified_index = attrgetter("modified_index")
 
 
-def _renumber(placed: Iterable[tuple[int, int, Put]]) -> list[tuple[int, int, Put]]:
+def _modified_index_and_path(put: Put) -> tuple[int, bytes]:
+    return put.modified_index, put.node.path
+
+
+def _renumbered(placed: Sequence[tuple[int, int, Put]]) -> Iterator[tuple[int, int, Put]]:
     """Dense rank over created and modified indexes together, from 2 on."""
-    placed = list(placed)
     indexes = sorted({main for main, _, _ in placed} | {created for _, created, _ in placed})
     rank = dict(zip(indexes, range(_FIRST_REVISION, _FIRST_REVISION + len(indexes)), strict=True))
-    return [(rank[main], rank[created], put) for main, created, put in placed]
+    return ((rank[main], rank[created], put) for main, created, put in placed)
 
 
 def _make_leases(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from etcdtool.model import conversion
@@ -23,13 +25,16 @@ def iter_nodes(store: Tree) -> Iterator[conversion.Node]:
     return (node for node, _ in iter_nodes_and_own_expiry(store))
 
 
-def iter_nodes_and_own_expiry(store: Tree) -> Iterator[tuple[conversion.Node, int | None]]:
-    """Yield the nodes of `iter_nodes`, each with its own expiry in unix nanoseconds, which is what a GET shows."""
+def iter_nodes_and_own_expiry(store: Tree, *, consume: bool = False) -> Iterator[tuple[conversion.Node, int | None]]:
+    """Yield the nodes of `iter_nodes`, each with its own expiry in unix nanoseconds, which is what a GET shows.
+
+    With ``consume`` the store gives each node up as it is yielded, so that a large one is never in memory twice.
+    """
     namespace = (store.root.children or {}).get("1")
     if namespace is None or namespace.children is None:
         return
     pending: list[tuple[bytes, int | None, Iterator[tuple[bytes, Node]]]] = [
-        (b"/", None, _in_byte_order(namespace.children))
+        (b"/", None, _in_byte_order(namespace.children, consume=consume))
     ]
     while pending:
         prefix, inherited, children = pending[-1]
@@ -54,17 +59,16 @@ def iter_nodes_and_own_expiry(store: Tree) -> Iterator[tuple[conversion.Node, in
                 own,
             )
             if below:
-                pending.append((path + b"/", expires, _in_byte_order(below)))
+                pending.append((path + b"/", expires, _in_byte_order(below, consume=consume)))
                 break
         else:
             pending.pop()
 
 
-def _in_byte_order(children: dict[str, Node]) -> Iterator[tuple[bytes, Node]]:
+def _in_byte_order(children: dict[str, Node], *, consume: bool) -> Iterator[tuple[bytes, Node]]:
     named = [(name.encode("utf-8", "surrogateescape"), node) for name, node in children.items()]
-    named.sort(key=_name_of)
-    return iter(named)
-
-
-def _name_of(named: tuple[bytes, Node]) -> bytes:
-    return named[0]
+    named.sort(key=itemgetter(0), reverse=consume)
+    if not consume:
+        return iter(named)
+    children.clear()
+    return map(list.pop, repeat(named, len(named)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etcdtool.findings import Report
+from etcdtool.model.gotext import format_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,10 +73,12 @@ class ConversionReport:
             "schema": SCHEMA,
             "sources": [{"path": str(origin.path), "kind": origin.kind} for origin in self.data.origins],
             "complete": self.data.complete,
-            "as_of": self.data.as_of,
+            "as_of": format_time(self.data.as_of),
             "current_index": self.data.current_index,
             "raft_index": self.data.raft_index,
             "raft_term": self.data.raft_term,
+            "commit_index": self.data.commit_index,
+            "tail": [{"index": entry.index, "term": entry.term, "summary": entry.summary} for entry in self.data.tail],
             "options": self.options_shown,
             "target": str(self.target) if self.target else None,
             "target_size": self.written_size,

@@ -67,7 +67,7 @@ def convert(
     """Convert everything in ``data``.
 
     Args:
-        data: an opened v2 source.
+        data: an opened v2 source; its store has no keys afterwards.
         target: a snapshot file, or JSON lines where the name ends in ``.jsonl``; None with a dry run or a stream.
         options: what the user chose.
         stream: where JSON lines go instead of a file.
@@ -80,7 +80,7 @@ def convert(
     if target is not None and not options.dry_run:
         refuse_existing(target)  # before any work; the staged file asks again at the end
     converters = load_chain(options.converters)
-    nodes = [node for node, _ in data.rows()]
+    nodes = data.take_nodes()
     if not nodes:
         raise AnswerIsNoError(f"{data.name} holds no v2 keys", hint="Its v3 data need no conversion.")
     selection = Selection(

@@ -139,6 +139,16 @@ class V2Data:
             raise self._tail_question()
         return iter_nodes_and_own_expiry(self.store)
 
+    def take_nodes(self) -> list[Node]:
+        """Give the nodes of `rows` away: the store has no keys afterwards, and they are in memory once.
+
+        Raises:
+            AnswerIsNoError: the log ends in entries about which the user has to decide.
+        """
+        if self.tail_undecided:
+            raise self._tail_question()
+        return [node for node, _ in iter_nodes_and_own_expiry(self.store, consume=True)]
+
     def auth_counts(self) -> tuple[int, int]:
         """How many v2 users and roles there are."""
         return self._child_count("/2/users"), self._child_count("/2/roles")

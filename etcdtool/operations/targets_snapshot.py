@@ -24,12 +24,15 @@ from etcdtool.model.keyvalue import encode_key_value
 from etcdtool.model.lease import Lease
 from etcdtool.model.ports import WrittenRecord
 from etcdtool.model.revision import pack_revision
-from etcdtool.model.rows import iter_key_values
+from etcdtool.model.rows import Rows, iter_rows, refuse_unreadable
 from etcdtool.targets import StagedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from etcdtool.model.conversion_plan import Plan
     from etcdtool.model.ports import Origin
@@ -79,18 +82,10 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
             buckets = root_buckets(image)
             leases = (Lease.parse(item.key, item.value) for item in iter_items(image, buckets[b"lease"]))
             ttl_of = {lease.id: lease.ttl_seconds for lease in leases}
-            for revision, pair in iter_key_values(image, buckets[b"key"]):
-                yield WrittenRecord(
-                    revision.main,
-                    revision.sub,
-                    pair.key,
-                    pair.value,
-                    pair.create_revision,
-                    pair.mod_revision,
-                    pair.version,
-                    pair.lease,
-                    ttl_of.get(pair.lease, _NO_LEASE_DEFINED) if pair.lease else 0,
-                )
+            ttl_of[0] = 0
+            for rows in iter_rows(image, buckets[b"key"]):
+                refuse_unreadable(image.data, rows)
+                yield from _records(image.data, rows, ttl_of)
 
     @contextlib.contextmanager
     def _mapped(self) -> Iterator[memoryview]:
@@ -106,6 +101,26 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
 
     def __exit__(self, *failure: object) -> None:
         self._stage.discard()
+
+
+def _records(data: memoryview, rows: Rows, ttl_of: Mapping[int, int]) -> Iterator[WrittenRecord]:
+    leases = rows.lease.tolist()
+    return map(
+        WrittenRecord,
+        rows.main.tolist(),
+        rows.sub.tolist(),
+        _slices(data, rows.key_start, rows.key_size),
+        _slices(data, rows.value_start, rows.value_size),
+        rows.create_revision.tolist(),
+        rows.mod_revision.tolist(),
+        rows.version.tolist(),
+        leases,
+        [ttl_of.get(lease, _NO_LEASE_DEFINED) for lease in leases],
+    )
+
+
+def _slices(data: memoryview, start: NDArray[np.int64], size: NDArray[np.int64]) -> list[bytes]:
+    return [data[at:end].tobytes() for at, end in zip(start.tolist(), (start + size).tolist(), strict=True)]
 
 
 def _buckets(plan: Plan, origin: Origin) -> Mapping[bytes, Iterable[tuple[bytes, bytes]]]:

@@ -49,7 +49,7 @@ def restore_values(settled: Settled) -> Iterator[Finding]:
             code="v2.value-restored",
             severity=Severity.NOTE,
             where=name,
-            detail=f"{found - len(damaged)} nodes have their bytes from the WAL, where the .snap holds U+FFFD for them",
+            detail=f"bytes taken from the WAL where the .snap holds U+FFFD for them: {found - len(damaged)} nodes",
         )
     for path in damaged[:_NAMED_AT_MOST]:
         yield Finding(
