@@ -36,6 +36,8 @@ def test_each_entry_is_what_the_client_sent_when_the_server_named_its_index(vers
         form = operation.get("form") or {}
         if operation["method"] != "PUT" or "value" not in form or operation["status"] not in (200, 201):
             continue
+        if form["value"].startswith("<BIG"):  # left out of the recording
+            continue
         index = int(operation["headers"]["X-Raft-Index"])
         request = etcdserver_pb2.Request.FromString(result.entry_data(index).tobytes())
         assert request.Method == b"PUT"

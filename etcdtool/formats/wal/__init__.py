@@ -3,14 +3,15 @@
 * `segments`: the files, their names, which of them to read.
 * `records`: framing and records.
 * `frames`: one file's records under the running checksum; what ends a file and what is damage (`damage`).
-* `scan`: the whole log in one pass, entries by their place.
+* `scan`: the whole log in one pass; `log`: what it found, entries by their place.
 * `writer`: new files.
 
 Upstream: ``server/storage/wal`` @ v3.7.1, ``wal`` @ release-3.4 and release-2.3.
 """
 
+from etcdtool.formats.wal.log import Entry, Scan, SnapshotRecord
 from etcdtool.formats.wal.records import RecordType
-from etcdtool.formats.wal.scan import Entry, Scan, SnapshotRecord, scan
+from etcdtool.formats.wal.scan import scan
 from etcdtool.formats.wal.segments import Segment, parse_segment_name, segment_name, select
 from etcdtool.formats.wal.writer import SEGMENT_SIZE, WalWriter, pack_metadata
 
