@@ -19,8 +19,11 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 _SECONDS_PER_DAY = 86_400
 _UNIX_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
+_SECONDS_MIN = (1 - _UNIX_EPOCH_ORDINAL) * _SECONDS_PER_DAY
+_SECONDS_MAX = (date.max.toordinal() + 1 - _UNIX_EPOCH_ORDINAL) * _SECONDS_PER_DAY - 1
+
 ZERO_TIME_TEXT = "0001-01-01T00:00:00Z"
-ZERO_TIME_NS = (1 - _UNIX_EPOCH_ORDINAL) * _SECONDS_PER_DAY * NANOSECONDS_PER_SECOND
+ZERO_TIME_NS = _SECONDS_MIN * NANOSECONDS_PER_SECOND
 
 _HOUR_MAX, _MINUTE_MAX, _ZONE_HOUR_MAX = 23, 59, 24
 _FRACTION_DIGITS = 9
@@ -39,6 +42,8 @@ def parse_time(text: str) -> int:
         raise ValueError("time of day out of range")
     seconds = _seconds_of_minute(minute) + second - _seconds_of_zone(zone)
     nanoseconds = int(fraction[:_FRACTION_DIGITS].ljust(_FRACTION_DIGITS, "0")) if fraction else 0
+    if not _SECONDS_MIN <= seconds <= _SECONDS_MAX:  # by its zone
+        raise ValueError("time outside of years 1 to 9999")
     return seconds * NANOSECONDS_PER_SECOND + nanoseconds
 
 
