@@ -19,6 +19,7 @@ from etcdtool.model.store_v2 import (
     removed_members,
 )
 from etcdtool.operations.v2_cluster import Settled, TailPolicy, settle
+from etcdtool.operations.v2_log_end import missing_end
 from etcdtool.operations.v2_member import MemberLog, read_member
 from etcdtool.operations.v2_values import restore_values
 from etcdtool.sources import Workspace
@@ -229,6 +230,7 @@ def _from_logs(sources: Sequence[V2Source], options: ReadOptions, as_of: int) ->
     for log in logs:
         report.extend(_said_of_source(log))
         report.extend(log.findings)
+    report.extend(missing_end(settled.member, logs))
     report.extend(settled.findings)
     report.extend(restore_values(settled))
     if settled.store.duplicates:

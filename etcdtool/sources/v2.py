@@ -82,7 +82,8 @@ def _from_parts(shown: str, parts: DataDir) -> V2Source:
     if not parts.snap_files and not parts.segments:
         if parts.database:
             raise AnswerIsNoError(
-                f"{shown} holds no v2 keys, only a v3 database", hint="v2 keys lie in .snap and .wal files."
+                f"{shown} holds no v2 keys, only a v3 database",
+                hint="v2 keys lie in .snap and .wal files. Was the WAL kept in a --wal-dir?",
             )
         raise SourceError(f"{shown} is an empty data dir: no .snap, no .wal", hint="Was the WAL kept in a --wal-dir?")
     holder = holder_of(parts.lockable)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 WAL = "member/wal/0000000000000000-0000000000000000.wal"
 NEWEST_SNAP = "member/snap/0000000000000002-0000000000000069.snap"
@@ -40,7 +40,7 @@ def copy_dir(source: Path, target: Path) -> Path:
 
 def copy_sparse(source: str | Path, target: str | Path) -> str | Path:
     """Copy a file, leaving holes as holes."""
-    with open(source, "rb") as read, open(target, "wb") as write:
+    with Path(source).open("rb") as read, Path(target).open("wb") as write:
         size = os.fstat(read.fileno()).st_size
         at = 0
         while at < size:

@@ -1,17 +1,18 @@
-"""Damaged data dirs, and what the real 3.4 server made of each: we serve the same, or refuse, or say what is missing."""
+"""Damaged data dirs, and what the real 3.4 server made of each: the same keys, a refusal, or a word of what is lost."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from support import faults, samples, v2_answers
 from support.cli import invoke
+from support.wal_files import frame_offsets, read_segments
 
-from etcdtool.errors import ChecksumError, EtcdtoolError, FormatError
-from etcdtool.findings import Severity
+from etcdtool.errors import ChecksumError, FormatError
 from etcdtool.operations.read_v2 import ReadOptions, V2Data, read_v2
 
 if TYPE_CHECKING:
@@ -155,3 +156,65 @@ def test_without_its_wal_3_4_starts_empty_and_this_keeps_the_snap() -> None:
     server = faults.variants()["wal-missing"]["server"]
     assert server["started"]
     assert len(server["v2_missing"]) > 30
+
+
+def keys_of(root: Path) -> set[str]:
+    with read_v2([root], ReadOptions()) as data:
+        return {node.path.decode() for node, _ in data.rows()}
+
+
+def without_segments(tmp_path: Path, *dropped: int) -> Path:
+    root = faults.copy_dir(samples.unpack("v2-multiwal/3.4/data.tar.gz"), tmp_path / "multiwal")
+    segments = sorted((root / "member/wal").iterdir())
+    assert len(segments) == 3
+    for number in dropped:
+        segments[number].unlink()
+    return root
+
+
+@pytest.mark.parametrize(("dropped", "words"), [((0,), "no file reaches back to index 0"), ((1,), "0001-.*is missing")])
+def test_a_missing_segment_is_named(dropped: tuple[int, ...], words: str, tmp_path: Path) -> None:
+    root = without_segments(tmp_path, *dropped)
+    for command in (("v2", "export", root), ("convert", root, "-o", tmp_path / "out.db")):
+        done = invoke(*command)
+        assert (done.exit_code, done.stdout) == (10, "")
+        assert re.search(words, done.stderr)
+
+
+@pytest.mark.parametrize("dropped", [(2,), (1, 2)])
+def test_a_missing_last_segment_is_noticed(dropped: tuple[int, ...], tmp_path: Path) -> None:
+    """Nothing in the files that are left says so, but the last of them is full."""
+    root = without_segments(tmp_path, *dropped)
+    assert keys_of(root) < keys_of(samples.unpack("v2-multiwal/3.4/data.tar.gz"))
+    done = invoke("convert", root, "-o", tmp_path / "out.db")
+    assert done.exit_code == 3
+    assert "wal.next-file-missing" in done.stdout
+    done = invoke("v2", "export", root)
+    assert "error: wal.next-file-missing" in done.stderr
+    assert invoke("v2", "status", root).exit_code == 3
+
+
+@pytest.mark.parametrize("end", [5520, 0x2E40 - 2000])
+def test_a_log_that_ends_before_the_snap(end: int, tmp_path: Path) -> None:
+    root = faults.variant("good", tmp_path)
+    offsets = [offset for offset in frame_offsets(read_segments(root / "member/wal")[0]) if offset <= end]
+    os.truncate(root / faults.WAL, offsets[-1])
+    with read_v2([root], ReadOptions()) as data:
+        assert ("wal.ends-before-snap", "error") in said(data)
+    assert "what came after that is not known" in invoke("v2", "export", root).stderr
+    assert invoke("convert", root, "--dry-run").exit_code == 3
+
+
+def test_a_database_that_knows_of_later_entries(tmp_path: Path) -> None:
+    """After etcdctl migrate the database stands at the log's end: a log cut before that has lost entries."""
+    root = faults.copy_dir(samples.unpack("v2-migrated/expired/data-migrated.tar.gz"), tmp_path / "in")
+    with read_v2([root], ReadOptions()) as data:
+        assert said(data) == []
+    (segment,) = read_segments(root / "member/wal")
+    os.truncate(next((root / "member/wal").iterdir()), frame_offsets(segment)[-24])
+    with read_v2([root], ReadOptions()) as data:
+        assert ("wal.ends-before-database", "error") in said(data)
+    faults.put(root / "member/snap/db", 16, bytes(64))
+    faults.put(root / "member/snap/db", 4096 + 16, bytes(64))
+    with read_v2([root], ReadOptions()) as data:
+        assert ("wal.ends-before-database", "error") not in said(data)
