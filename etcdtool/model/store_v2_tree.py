@@ -1,11 +1,8 @@
-"""The v2 store's tree: nodes, and what each operation does to them and to the index.
+"""The v2 store's tree: what each operation does to it and to the index.
 
 Follows ``etcdserver/api/v2store/{store,node,ttl_key_heap}.go`` @ v3.4.45 (the same since 2.3.8).  What differs by
 version is the update of a directory: up to 3.4 it sets the TTL and counts an index without touching the node's own
 ``modifiedIndex``, from 3.5 it fails; `Tree.update` takes the choice as an argument.
-
-Nodes know neither their path nor their parent: a path is the chain of names that leads to a node, which is what a GET
-by that path answers.  Upstream stores ``Path`` beside it; the two agree in everything etcd writes.
 
 Strings are UTF-8 decoded with ``surrogateescape``, so any bytes of a log survive.
 """
@@ -14,12 +11,27 @@ from __future__ import annotations
 
 import heapq
 from copy import copy
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from etcdtool.errors import EtcdtoolError, FormatError
-from etcdtool.model.gotext import NANOSECONDS_PER_SECOND, ZERO_TIME_NS
+from etcdtool.errors import FormatError
+from etcdtool.model.gotext import NANOSECONDS_PER_SECOND
+from etcdtool.model.store_v2_node import (
+    COMPARE_FAILED,
+    DIRECTORY_NOT_EMPTY,
+    INDEX_MAX,
+    KEY_NOT_FOUND,
+    NODE_EXISTS,
+    NOT_A_DIRECTORY,
+    NOT_A_FILE,
+    PERMANENT,
+    RAFT_INTERNAL,
+    ROOT_READ_ONLY,
+    Event,
+    Instant,
+    Node,
+    V2Error,
+    clean,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,120 +55,11 @@ __all__ = [
     "clean",
 ]
 
-KEY_NOT_FOUND = 100
-COMPARE_FAILED = 101
-NOT_A_FILE = 102
-NOT_A_DIRECTORY = 104
-NODE_EXISTS = 105
-ROOT_READ_ONLY = 107
-DIRECTORY_NOT_EMPTY = 108
-RAFT_INTERNAL = 300
-
-_MESSAGES = {
-    KEY_NOT_FOUND: "Key not found",
-    COMPARE_FAILED: "Compare failed",
-    NOT_A_FILE: "Not a file",
-    NOT_A_DIRECTORY: "Not a directory",
-    NODE_EXISTS: "Key already exists",
-    ROOT_READ_ONLY: "Root is read only",
-    DIRECTORY_NOT_EMPTY: "Directory not empty",
-    RAFT_INTERNAL: "Raft Internal Error",
-}
-
-INDEX_MAX = (1 << 63) - 1
-"""Beyond this an index could not become a revision; etcd itself would count to 2**64."""
-
 _READ_ONLY: Final = frozenset(("/", "/0", "/1"))
 _MIN_EXPIRE_TIME_NS = 946_684_800 * NANOSECONDS_PER_SECOND  # 2000-01-01: a create takes an earlier one as permanent
 _COMPONENTS_MAX = 5_000  # Go's JSON decoder could not read a deeper tree back from a .snap
 _CACHED_DIRECTORIES_MAX = 1 << 16
 _STALE_EXPIRIES_MAX = 1 << 10
-
-
-class Instant(int):
-    """Unix nanoseconds; a type of its own because the store's JSON has them as text."""
-
-    __slots__ = ()
-
-
-PERMANENT: Final = Instant(ZERO_TIME_NS)
-
-Index = Annotated[int, msgspec.Meta(ge=0, le=INDEX_MAX)]
-
-
-class Node(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "created_index": "CreatedIndex",
-        "modified_index": "ModifiedIndex",
-        "expires": "ExpireTime",
-        "value": "Value",
-        "children": "Children",
-    },
-):
-    """One node of the tree, under the names that the store's JSON gives its fields.
-
-    Attributes:
-        created_index, modified_index: v2 indexes.
-        expires: its own expiry, or `PERMANENT`.
-        value: the value of a file, "" for a directory.
-        children: name to node; None for a file.
-    """
-
-    created_index: Index = 0
-    modified_index: Index = 0
-    expires: Instant = PERMANENT
-    value: str = ""
-    children: dict[str, Node] | None = None
-
-
-class Event(msgspec.Struct, gc=False):
-    """What an operation that succeeded did, as ``v2store.Event`` tells it.
-
-    Attributes:
-        action: get, create, set, update, compareAndSwap, delete, compareAndDelete.
-        path: the cleaned path, namespace included.
-        index: the store's index after it (``X-Etcd-Index``).
-        node: the node as it is now.  It may be the live one: read it before the next operation.
-            For a removal a node without value that shows the index of the removal.
-        previous: the node as it was before, or None.
-    """
-
-    action: str
-    path: str
-    index: int
-    node: Node
-    previous: Node | None = None
-
-
-class V2Error(EtcdtoolError):
-    """An operation that the store refuses, as ``v2error.Error`` tells it.
-
-    Attributes:
-        code: `KEY_NOT_FOUND` and so on; `RAFT_INTERNAL` where upstream has an error of another kind.
-        cause: path or comparison, or that error's text.
-        index: the store's index, which a refused operation leaves as it is; 0 with `RAFT_INTERNAL`.
-    """
-
-    def __init__(self, code: int, cause: str, index: int) -> None:
-        super().__init__(f"{_MESSAGES[code]} ({cause})")
-        self.code = code
-        self.cause = cause
-        self.index = index
-
-
-def clean(path: str) -> str:
-    """Return the path as Go's ``path.Clean("/" + path)`` does: rooted, no ``//``, ``.``, ``..`` and no last slash."""
-    if path[:1] == "/" and "//" not in path and "/." not in path and path[-1] != "/":
-        return path
-    names: list[str] = []
-    for name in path.split("/"):
-        if name == "..":
-            del names[-1:]
-        elif name not in {"", "."}:
-            names.append(name)
-    return "/" + "/".join(names)
 
 
 class Tree:

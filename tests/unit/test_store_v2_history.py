@@ -94,7 +94,9 @@ def test_data_dir_holds_what_the_server_showed(
 def test_log_answers_what_was_recorded(name: str, sample: Callable[[str], Path]) -> None:
     recorded = [plain(record["response"]) for record in samples.expected(name.removesuffix("/data.tar.gz"))["ops"]]
     answers = [
-        answer_of(result) for _, request, result in replay(sample(name)) if request and result and request.method != "QGET"
+        answer_of(result)
+        for _, request, result in replay(sample(name))
+        if request and result and request.method != "QGET"
     ]
     assert answers == recorded
 
