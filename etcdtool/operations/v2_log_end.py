@@ -53,28 +53,28 @@ def missing_end(newest: MemberLog, members: Sequence[MemberLog]) -> Iterator[Fin
         )
     last_index = max(newest.base_index, log.last_index)
     for member in members:
-        applied = _applied_index(member)
+        database, applied = _applied_index(member)
         if applied > last_index:
             yield _error(
                 "wal.ends-before-database",
-                f"{member.source.path}/snap/db",
+                database,
                 f"the database has applied raft index {applied}, and the log ends at {last_index}",
             )
 
 
-def _applied_index(member: MemberLog) -> int:
-    """Return the database's ``consistent_index``; 0 where there is none, or no database that can be read."""
+def _applied_index(member: MemberLog) -> tuple[str, int]:
+    """Return the database's name and ``consistent_index``; 0 where there is none, or no database that can be read."""
     assert member.source.data_dir is not None
     path = member.source.data_dir.database
     if path is None or member.source.holder is not None:  # a server's own database changes under the reader
-        return 0
+        return "", 0
     try:
         image = Image.open(InputFile.open(path).data)
         meta = root_buckets(image).get(b"meta")
         index = get(image, meta, b"consistent_index") if meta else None
     except EtcdtoolError:
-        return 0  # v2 keys do not need it
-    return int.from_bytes(index, "big") if index is not None and len(index) == _INDEX_SIZE else 0
+        return "", 0  # v2 keys do not need it
+    return str(path), int.from_bytes(index, "big") if index is not None and len(index) == _INDEX_SIZE else 0
 
 
 def _error(code: str, where: str, detail: str) -> Finding:

@@ -211,7 +211,7 @@ def test_a_database_that_knows_of_later_entries(tmp_path: Path) -> None:
     with read_v2([root], ReadOptions()) as data:
         assert said(data) == []
     (segment,) = read_segments(root / "member/wal")
-    os.truncate(next((root / "member/wal").iterdir()), frame_offsets(segment)[-24])
+    os.truncate(next((root / "member/wal").glob("*.wal")), frame_offsets(segment)[-8])
     with read_v2([root], ReadOptions()) as data:
         assert ("wal.ends-before-database", "error") in said(data)
     faults.put(root / "member/snap/db", 16, bytes(64))
