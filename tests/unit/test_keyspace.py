@@ -16,6 +16,7 @@ from etcdtool.formats.bbolt.cursor import iter_items, root_buckets
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.words import unaligned_words
 from etcdtool.formats.wire import kv_pb2
+from etcdtool.model import grouping
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
 from etcdtool.model.keyspace import Compactions, Keyspace, KeyValue, encode_key_value, iter_key_values
 from etcdtool.model.lease import Lease
@@ -168,6 +169,11 @@ def test_two_keys_of_one_hash_are_told_apart() -> None:
     order, first = group_rows(keys, np.full(len(names), 1 << 60, dtype=np.uint64))
     groups = np.split(order, np.flatnonzero(first)[1:])
     assert sorted(group.tolist() for group in groups) == [[0, 2, 5], [1, 4], [3]]
+
+
+def test_ordinary_keys_never_take_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "_regroup", lambda *_: pytest.fail("neighbours of one hash were called different"))
+    assert Keyspace.read(image_of("v3/3.6/snapshot.db.gz")).live_key_count == 1951
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 1024, 1025, 5000])

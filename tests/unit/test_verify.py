@@ -12,8 +12,11 @@ from support import samples
 from support.bbolt_files import written
 
 from etcdtool.checks import registry
+from etcdtool.checks.revisions import RowCheck
 from etcdtool.findings import Report, Severity
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.formats.bbolt.cursor import root_buckets
+from etcdtool.formats.bbolt.page import Image
+from etcdtool.model.keyspace import encode_key_value, iter_rows
 from etcdtool.model.revision import Revision, pack_revision
 from etcdtool.model.schema import BUCKETS
 from etcdtool.operations.verify import verify
@@ -135,6 +138,7 @@ HISTORIES: dict[str, tuple[list[tuple[bytes, bytes]], int, set[str]]] = {
     "converted without a mark": ([again(5, 2, 2)], -1, {"generations.beginning-doubtful"}),
     "converted with a mark": ([again(5, 2, 2)], 5, set()),
     "a lost update": ([put(2), again(4, 2, 3)], -1, {"generations.broken"}),
+    "an update lost above the mark": ([again(5, 2, 4), again(9, 2, 6)], 6, {"generations.broken"}),
     "a lost tombstone": ([put(2), put(4)], -1, {"generations.broken"}),
     "a lost creation": ([again(4, 2, 3)], -1, {"generations.beginning-lost"}),
     "a tombstone of nothing": ([delete(4)], -1, {"generations.beginning-lost"}),
@@ -148,13 +152,20 @@ HISTORIES: dict[str, tuple[list[tuple[bytes, bytes]], int, set[str]]] = {
     "version below one": ([put(2, version=0)], 2, {"revisions.fields"}),
     "no key": ([put(2, key=b"")], -1, {"revisions.empty-key"}),
     "bumped": ([put(2), (pack_revision(1000), b"")], -1, {"revisions.bump-marker"}),
+    "bumped behind a later change": ([put(2), (pack_revision(1000, 3), b"")], -1, {"revisions.bump-marker"}),
     "put and deleted at once": ([put(2), delete(2)], -1, {"revisions.order"}),
     "main revision 0": ([put(0)], -1, {"revisions.out-of-range", "revisions.fields"}),
     "short key": ([(b"\0", b""), put(2)], -1, {"revisions.key-malformed"}),
     "long key": ([(pack_revision(2) + b"tt", put(2)[1])], -1, {"revisions.key-malformed"}),
     "another separator": ([(pack_revision(2).replace(b"_", b"-"), put(2)[1])], -1, {"revisions.key-malformed"}),
+    "negative": ([put(2), (b"\x80" + pack_revision(3)[1:], put(3)[1])], -1, {"revisions.key-malformed"}),
     "a mark that is none": ([(pack_revision(2) + b"x", put(2)[1])], -1, {"revisions.tombstone-mark"}),
     "no record": ([put(2), (pack_revision(3), b"\xff")], -1, {"revisions.record-unreadable"}),
+    "a length beyond the file": (
+        [put(2), (pack_revision(3), b"\x0a\xff\xff\xff\xff\x0f")],
+        -1,
+        {"revisions.record-unreadable"},
+    ),
     "a tombstone with a value": (
         [put(2), (bytes(Revision(3, 0, tombstone=True)), put(3)[1])],
         -1,
@@ -174,6 +185,14 @@ def with_history(pairs: list[tuple[bytes, bytes]], compacted: int) -> bytes:
 def test_histories(history: str, engine: Engine) -> None:
     pairs, compacted, expected = HISTORIES[history]
     assert codes(verify(database(with_history(pairs, compacted)), engine=engine)) == expected
+
+
+def test_a_transaction_may_go_on_in_the_next_block() -> None:
+    image = Image.open(memoryview(with_history([put(2, sub, b"key %d" % sub) for sub in range(100)], -1)))
+    check = RowCheck(image.data, -1)
+    blocks = list(iter_rows(image, root_buckets(image)[b"key"], pages_per_block=1))
+    assert len(blocks) > 3
+    assert [finding for rows in blocks for finding in check.findings(rows)] == []
 
 
 def test_marks_of_compaction() -> None:
