@@ -19,6 +19,7 @@ from etcdtool.operations.v2_replay import Replay, TailEntry, describe, replay
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from etcdtool.model.membership import Member
     from etcdtool.model.store_v2 import Store
     from etcdtool.operations.v2_member import MemberLog
 
@@ -68,6 +69,7 @@ def settle(logs: Sequence[MemberLog], policy: TailPolicy | None) -> Settled:
     """
     _check_one_cluster(logs)
     newest = max(logs, key=_last)
+    _check_one_history(logs, newest)
     store = newest.base_store()
     settled = Settled(
         newest,
@@ -84,6 +86,7 @@ def settle(logs: Sequence[MemberLog], policy: TailPolicy | None) -> Settled:
             hint="Give the data dirs of more members.",
         )
     replay(newest, store, settled.replay, settled.commit_index)
+    _say_who_is_missing(logs, settled)
     if last_index > settled.commit_index:
         _settle_tail(logs, settled, policy, last_index)
     return settled
@@ -105,12 +108,63 @@ def _check_one_cluster(logs: Sequence[MemberLog]) -> None:
         )
 
 
+def _check_one_history(logs: Sequence[MemberLog], newest: MemberLog) -> None:
+    """Refuse logs that committed different entries: one of them is of another life of the cluster."""
+    for log in logs:
+        index = min(log.commit_index, newest.last[1])
+        term, other = log.term_at(index), newest.term_at(index)
+        if term is not None and other is not None and term != other:
+            raise UsageError(
+                f"the data dirs have no history in common: entry {index} is of term {term} in {log.source.path}, "
+                f"where it is committed, and of term {other} in {newest.source.path}",
+                hint="One of them was started anew from a backup; give those that ran together last.",
+            )
+
+
+def _say_who_is_missing(logs: Sequence[MemberLog], settled: Settled) -> None:
+    """Warn where an acknowledged write may be on members that were not given only."""
+    newest, known = settled.member, members(settled.store)
+    if newest.log is None:
+        return
+    number = newest.log.node_id
+    if number in removed_members(settled.store):
+        _say(
+            settled,
+            "v2.member-removed",
+            Severity.WARNING,
+            "this member was removed from the cluster: what was written since is not in it",
+            hint="Give the data dirs of the members that stayed.",
+        )
+        return
+    voters = _voters(known)
+    given = len(voters.intersection(_newest_of_each(logs)))
+    needed = len(voters) - len(voters) // 2  # every quorum has one of so many
+    if number in known and given < needed:
+        _say(
+            settled,
+            "v2.members-missing",
+            Severity.WARNING,
+            f"the data of {given} of {len(voters)} voters were given, so what only others have acknowledged is not "
+            "in the result",
+            hint=f"Give the data dirs of at least {needed} voters together.",
+        )
+
+
+def _voters(known: dict[int, Member]) -> set[int]:
+    return {number for number, member in known.items() if not member.is_learner}
+
+
+def _newest_of_each(logs: Sequence[MemberLog]) -> dict[int, MemberLog]:
+    """Give one log a member, the newest where copies of different age were given."""
+    return {log.log.node_id: log for log in sorted(logs, key=_last) if log.log is not None}
+
+
 def _settle_tail(logs: Sequence[MemberLog], settled: Settled, policy: TailPolicy | None, last_index: int) -> None:
     newest, store = settled.member, settled.store
     assert newest.log is not None
     node_id = newest.log.node_id
     known = members(store)
-    voters = {number for number, member in known.items() if not member.is_learner}
+    voters = _voters(known)
     past = last_index - settled.commit_index
     if voters == {node_id}:
         replay(newest, store, settled.replay, last_index)
@@ -122,28 +176,27 @@ def _settle_tail(logs: Sequence[MemberLog], settled: Settled, policy: TailPolicy
             "a sole voter commits its whole log when it starts",
         )
         return
-    if node_id in voters:
-        reached = _reach_of_quorum(logs, voters, settled.commit_index, last_index)
-        if reached > settled.commit_index:
-            replay(newest, store, settled.replay, reached)
-            _say(
-                settled,
-                "v2.tail-of-quorum",
-                Severity.NOTE,
-                f"{reached - settled.commit_index} entries past the stored commit index {settled.commit_index} "
-                "were applied: a quorum of the members holds them",
-            )
+    reached = _reach_of_quorum(logs, newest, voters, settled.commit_index)
+    if reached > settled.commit_index:
+        replay(newest, store, settled.replay, reached)
+        _say(
+            settled,
+            "v2.tail-of-quorum",
+            Severity.NOTE,
+            f"{reached - settled.commit_index} entries past the stored commit index {settled.commit_index} "
+            "were applied: a quorum of the members holds them",
+        )
     _leave_to_user(settled, policy, last_index, is_member=node_id in known)
 
 
-def _reach_of_quorum(logs: Sequence[MemberLog], voters: set[int], commit_index: int, last_index: int) -> int:
+def _reach_of_quorum(logs: Sequence[MemberLog], newest: MemberLog, voters: set[int], commit_index: int) -> int:
     """Return the highest index up to which a quorum of the voters holds the newest log's entries."""
-    newest = max(logs, key=_last)
-    holders = {log.log.node_id: log for log in logs if log.log is not None and log.log.node_id in voters}
+    _, last_index = newest.last
+    holders = [log for number, log in _newest_of_each(logs).items() if number in voters]
     quorum = len(voters) // 2 + 1
     for index in range(commit_index + 1, last_index + 1):
         term = newest.term_at(index)
-        held = sum(log.base_index >= index or log.term_at(index) == term for log in holders.values())
+        held = sum(log.term_at(index) == term for log in holders)
         if held < quorum:
             return index - 1
     return last_index

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import ChecksumError, FormatError
 from etcdtool.findings import Finding, Severity
 from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
-from etcdtool.formats.wal import Scan, Segment, scan, select
+from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
 from etcdtool.model.store_v2 import Store
 from etcdtool.sources import InputFile
 
@@ -66,7 +66,9 @@ class MemberLog:
         return max(self.base_index, self.log.hard_state.commit if self.log else 0)
 
     def term_at(self, index: int) -> int | None:
-        """Term of an entry behind the ``.snap``, or None where the log does not reach."""
+        """Term of the ``.snap`` or of an entry behind it, or None where the log does not reach."""
+        if self.snap is not None and index == self.snap.index:
+            return self.snap.term
         if self.log is None or not self.log.first_index <= index <= self.log.last_index:
             return None
         return self.log.terms[index - self.log.first_index]
@@ -97,7 +99,7 @@ def read_member(source: V2Source) -> MemberLog:
     member = MemberLog(source=source)
     in_use = source.holder is not None
     for path in source.data_dir.segments:
-        member.segments.append(_open_segment(path, member, in_use=in_use))
+        member.segments.extend(_open_segment(path, member, in_use=in_use))
     unreadable: list[FormatError] = []
     for name, snap in _readable_snaps(member, unreadable):
         member.snap_name, member.snap = name, snap
@@ -114,10 +116,28 @@ def read_member(source: V2Source) -> MemberLog:
     return member
 
 
-def _open_segment(path: Path, member: MemberLog, *, in_use: bool) -> Segment:
+def _open_segment(path: Path, member: MemberLog, *, in_use: bool) -> Iterator[Segment]:
+    """Yield the file as a segment, or nothing for one that no server takes for a segment: its name is no WAL's."""
+    assert member.source.data_dir is not None
+    try:
+        sequence, first_index = parse_segment_name(path.name)
+    except FormatError as error:
+        if len(member.source.data_dir.segments) > 1:
+            member.findings.append(_ignored(error, member))
+            return
+        sequence = first_index = 0  # the only one, and its entries have their own indexes
     file = InputFile.open(path, in_use=in_use)
     member.files.append(file)
-    return Segment.named(path.name, file.data)
+    yield Segment(path.name, sequence, first_index, file.data)
+
+
+def _ignored(error: FormatError, member: MemberLog) -> Finding:
+    return Finding(
+        code="v2.file-ignored",
+        severity=Severity.WARNING,
+        where=member.source.path,
+        detail=f"{error.problem}: not read, as a server does not read it either",
+    )
 
 
 def _readable_snaps(member: MemberLog, unreadable: list[FormatError]) -> Iterator[tuple[str, SnapFile]]:
