@@ -12,7 +12,7 @@ from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.compression import Packing
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
 from etcdtool.sources.datadir import locate
-from etcdtool.sources.files import InputFile, Workspace
+from etcdtool.sources.files import InputFile, Workspace, is_folder
 from etcdtool.sources.locks import holder_of
 from etcdtool.sources.recognise import HEAD_SIZE, Kind, recognise, refusal
 from etcdtool.sources.unpack import decompress_file, spool
@@ -103,7 +103,7 @@ def open_database(path: Path) -> Iterator[Database]:
 def _open(shown: str, path: Path, workspace: Workspace) -> Database:
     if shown == "-":
         return _open("stdin", spool(sys.stdin.buffer, workspace), workspace)
-    if path.is_dir():
+    if is_folder(path):
         parts = locate(path)
         if parts is None or parts.database is None:
             raise SourceError(

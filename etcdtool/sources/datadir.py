@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import SourceError
+from etcdtool.sources.files import is_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,12 +56,12 @@ def locate(root: Path, *, wal_dir: Path | None = None) -> DataDir | None:
         SourceError: the folder cannot be listed, or it is one of a kind that holds no keys.
     """
     member = next((folder for folder in (root / "member", root) if _has_parts(folder)), None)
-    if wal_dir is not None and not wal_dir.is_dir():
+    if wal_dir is not None and not is_folder(wal_dir):
         raise SourceError(f"--wal-dir {wal_dir} is no folder")
     if member is None:
         loose = _list(root)
         if wal_dir is None and not any(path.suffix in {".snap", ".wal"} for path in loose):
-            if (root / "proxy").is_dir():
+            if is_folder(root / "proxy"):
                 raise SourceError(
                     f"{root} is the data dir of a v2 proxy, which holds no keys", hint="Give the data dir of a member."
                 )
@@ -71,23 +72,24 @@ def locate(root: Path, *, wal_dir: Path | None = None) -> DataDir | None:
 
 
 def _has_parts(folder: Path) -> bool:
-    return (folder / "snap").is_dir() or (folder / "wal").is_dir()
+    return is_folder(folder / "snap") or is_folder(folder / "wal")
 
 
 def _gather(root: Path, found: list[Path]) -> DataDir:
-    snaps = sorted(path for path in found if path.suffix == ".snap" and path.is_file())
-    segments = sorted(path for path in found if path.suffix == ".wal" and path.is_file())
-    database = next((path for path in found if path.name == "db" and path.is_file()), None)
+    # by name alone: a link that leads nowhere must be met when it is opened, not left out
+    snaps = sorted(path for path in found if path.suffix == ".snap")
+    segments = sorted(path for path in found if path.suffix == ".wal")
+    database = next((path for path in found if path.name == "db"), None)
     known = {*snaps, *segments, database}
     ignored = sorted(path.name for path in found if path not in known)
     return DataDir(root=root, snap_files=snaps, segments=segments, database=database, ignored=ignored)
 
 
 def _list(folder: Path) -> list[Path]:
-    if not folder.exists():
-        return []
     try:
         return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
     except OSError as error:
         raise SourceError(
             f"cannot list {folder}: {(error.strerror or str(error)).lower()}",

@@ -22,7 +22,7 @@ from etcdtool.errors import SourceError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["InputFile", "Workspace", "open_read_only"]
+__all__ = ["InputFile", "Workspace", "is_folder", "open_read_only"]
 
 _HINTS = {
     errno.EACCES: "Run as the user that owns it, or give yourself read permission.",
@@ -33,15 +33,33 @@ _HINTS = {
 }
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder; what cannot be told, for want of permission, is no "no".
+
+    Raises:
+        SourceError: the path cannot be looked at.
+    """
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
 def open_read_only(path: Path) -> int:
     """Return a read-only descriptor, or say in one sentence why there is none."""
     try:
         # O_NONBLOCK: a named pipe without a writer must not hang us; it is refused by its type afterwards
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise SourceError(
-            f"cannot read {path}: {(error.strerror or str(error)).lower()}", hint=_HINTS.get(error.errno or 0, "")
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> SourceError:
+    code = error.errno if isinstance(error, OSError) else None
+    reason = os.strerror(code) if code else str(error)  # ValueError: a zero byte in the name
+    return SourceError(f"cannot read {path}: {reason.lower()}", hint=_HINTS.get(code or 0, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ _CHUNK_SIZE = 1 << 20
 _RESERVE_SIZE = 256 << 20
 """Bytes that stay free on the temporary disk, come what may."""
 
-_MEMBER_SIZE_MAX = 1 << 40
+_TAR_SIZE_MAX = 1 << 36
+"""Bytes that the files of one tar may claim to have: headers of holes cost nothing, and reading them takes time."""
+
 _ZEROS = bytes(_CHUNK_SIZE)
 
 
@@ -58,19 +60,22 @@ def decompress_file(path: Path, packing: Packing, workspace: Workspace) -> Path:
 def unpack_tar(path: Path, workspace: Workspace, *, wanted: Callable[[PurePosixPath], bool]) -> Path:
     """Unpack the wanted regular files of a tar, holes kept as holes.
 
-    Names that would lead out of the folder, links and devices are left where they are: in the archive.
+    Nothing is written outside a folder of our own, whatever the names say: what leads out of it is refused.
 
     Raises:
-        FormatError: the archive is damaged or cut short.
+        FormatError: the archive is damaged or cut short, or a wanted file is a link, or its name leads elsewhere.
         SourceError: the temporary disk has no room for what is in it.
     """
     folder = workspace.folder()
+    claimed_size = 0
     try:
         with tarfile.open(path, mode="r:") as archive:
             for member in archive:
-                name = _safe_name(member.name)
-                if name is None or not member.isreg() or not wanted(name):
+                if member.isdir() or not wanted(PurePosixPath(member.name)):
                     continue
+                name = _safe_name(member)
+                claimed_size += member.size
+                _refuse_absurd(claimed_size)
                 _extract(archive, member, folder / name, workspace)
     except FormatError as error:
         raise error.at(str(path)) from error
@@ -85,10 +90,21 @@ def unpack_tar(path: Path, workspace: Workspace, *, wanted: Callable[[PurePosixP
     return folder
 
 
-def _safe_name(name: str) -> PurePosixPath | None:
-    parts = [part for part in PurePosixPath(name).parts if part not in {".", "/"}]
-    if not parts or ".." in parts or any("\0" in part for part in parts):
-        return None
+def _refuse_absurd(claimed_size: int) -> None:
+    if claimed_size > _TAR_SIZE_MAX:
+        raise FormatError("tar archive", f"claims to hold more than {_TAR_SIZE_MAX} bytes")
+
+
+def _safe_name(member: tarfile.TarInfo) -> PurePosixPath:
+    if not member.isreg():
+        raise FormatError(
+            "tar archive",
+            f"{member.name} in it is a link or a device, not a file",
+            hint="Make it anew with tar --dereference --hard-dereference.",
+        )
+    parts = [part for part in PurePosixPath(member.name).parts if part.strip("/") not in {"", "."}]
+    if ".." in parts or any("\0" in part for part in parts):
+        raise FormatError("tar archive", f"the name {member.name!r} in it leads elsewhere", hint="Who made it?")
     return PurePosixPath(*parts)
 
 
@@ -96,10 +112,8 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, wo
     content = archive.extractfile(member)
     if content is None:
         return
-    if member.size > _MEMBER_SIZE_MAX:
-        raise FormatError("tar archive", f"{member.name} claims {member.size} bytes")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with content, target.open("xb") as out:
+    with content, target.open("wb") as out:  # a name that stands twice was added anew: the last one counts, as for tar
         write = _bounded(out, workspace)
         size = 0
         while chunk := content.read(_CHUNK_SIZE):

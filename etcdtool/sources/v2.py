@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import AnswerIsNoError, FormatError, SourceError
 from etcdtool.formats.compression import Packing
 from etcdtool.sources.datadir import DataDir, locate
-from etcdtool.sources.files import InputFile
+from etcdtool.sources.files import InputFile, is_folder
 from etcdtool.sources.locks import Holder, holder_of
 from etcdtool.sources.recognise import HEAD_SIZE, Kind, recognise, refusal
 from etcdtool.sources.unpack import decompress_file, spool, unpack_tar
@@ -62,7 +62,7 @@ def open_v2_sources(paths: Sequence[Path], workspace: Workspace, *, wal_dir: Pat
     for path in paths:
         if str(path) == "-":
             sources.extend(_open_file("stdin", spool(sys.stdin.buffer, workspace), workspace))
-        elif path.is_dir():
+        elif is_folder(path):
             sources.append(_open_folder(str(path), path, wal_dir))
         else:
             sources.extend(_open_file(str(path), path, workspace))
