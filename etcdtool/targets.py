@@ -35,7 +35,11 @@ def refuse_existing(target: Path) -> None:
         raise TargetExistsError(
             f"{target} exists, and nothing that exists is overwritten", hint="Give another name, or move it away."
         )
-    if not target.parent.is_dir():
+    try:
+        has_folder = target.parent.is_dir()
+    except (OSError, ValueError) as error:
+        raise _write_error(target, error) from error
+    if not has_folder:
         raise EtcdtoolError(f"cannot write {target}: there is no folder {target.parent}", hint="Make the folder first.")
 
 
@@ -155,12 +159,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_error(target: Path, error: OSError) -> EtcdtoolError:
+def _write_error(target: Path, error: OSError | ValueError) -> EtcdtoolError:
+    code = error.errno if isinstance(error, OSError) else None
     hint = {
         errno.ENOSPC: "Free some space or choose another disk; nothing was left behind.",
         errno.EDQUOT: "Your quota is used up; nothing was left behind.",
         errno.EROFS: "Choose a place that can be written.",
         errno.EACCES: "Choose a folder that you may write to.",
         errno.EPERM: "Choose a folder that you may write to.",
-    }.get(error.errno or 0, "")
-    return EtcdtoolError(f"cannot write {target}: {(error.strerror or str(error)).lower()}", hint=hint)
+        errno.EFBIG: "Raise the limit (ulimit -f), or choose a file system for large files; nothing was left behind.",
+        errno.ENAMETOOLONG: "Choose a shorter name.",
+    }.get(code or 0, "")
+    reason = os.strerror(code) if code else str(error)  # ValueError: a zero byte in the name
+    return EtcdtoolError(f"cannot write {target}: {reason.lower()}", hint=hint)
