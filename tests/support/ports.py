@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import random
 import socket
@@ -17,10 +18,14 @@ _random = random.SystemRandom()  # not the seeded one: equal seeds in two worker
 
 
 class Port:
-    """A reserved port; the reservation ends with `release` or with the process."""
+    """A reserved port; the reservation ends with `release` or with the process.
 
-    def __init__(self) -> None:
-        self.number, self._lock = _reserve()
+    Args:
+        number: the very port that is wanted; by default any. `OSError` where it is taken.
+    """
+
+    def __init__(self, number: int | None = None) -> None:
+        self.number, self._lock = _reserve_any() if number is None else (number, _reserve(number))
 
     def release(self) -> None:
         """Let others have it."""
@@ -40,17 +45,23 @@ def listens(pid: int, number: int) -> bool:
         return False
 
 
-def _reserve() -> tuple[int, IO[str]]:
-    _LOCKS.mkdir(exist_ok=True)
+def _reserve_any() -> tuple[int, IO[str]]:
     for _ in range(1000):
         number = _random.randrange(PORT_MIN, PORT_MAX)
-        lock = (_LOCKS / str(number)).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind(("127.0.0.1", number))
-        except OSError:
-            lock.close()
-            continue
-        return number, lock
+        with contextlib.suppress(OSError):
+            return number, _reserve(number)
     raise OSError(f"no free port between {PORT_MIN} and {PORT_MAX}")
+
+
+def _reserve(number: int) -> IO[str]:
+    _LOCKS.mkdir(exist_ok=True)
+    lock = (_LOCKS / str(number)).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as etcd does: remains of closed ones pass
+            probe.bind(("127.0.0.1", number))
+    except OSError:
+        lock.close()
+        raise
+    return lock

@@ -31,7 +31,7 @@ class Server:
     """One etcd: ``with Server("3.6", data_dir) as server: server.etcdctl("get", "/a")``.
 
     `flags` come after our own, so that they win. `initial_cluster` "" means this member alone, None leaves the flag
-    away (discovery). Ports stay the same over `stop` and `start`.
+    away (discovery). Ports stay the same over `stop` and `start`. `peer_port` is a port that the test has reserved.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Server:
         name: str = "default",
         initial_cluster: str | None = "",
         start_seconds_max: float = START_SECONDS_MAX,
+        peer_port: Port | None = None,
     ) -> None:
         self.version = version
         self.data_dir = Path(data_dir)
@@ -51,7 +52,7 @@ class Server:
         self.start_seconds_max = start_seconds_max
         self._log_file = tempfile.NamedTemporaryFile(prefix=f"etcd-{version}-", suffix=".log")  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
-        self._take_ports()
+        self._take_ports(peer_port)
 
     def __enter__(self) -> Self:
         try:
@@ -214,8 +215,8 @@ class Server:
         process, self._process = self._process, None
         return processes.end(process, signal_number)
 
-    def _take_ports(self) -> None:
-        self._client_port, self._peer_port = Port(), Port()
+    def _take_ports(self, peer_port: Port | None = None) -> None:
+        self._client_port, self._peer_port = Port(), peer_port or Port()
 
     def _release_ports(self) -> None:
         self._client_port.release()
