@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from support import samples
@@ -126,9 +127,13 @@ def _rich(version: str) -> list[Case]:
     return cases
 
 
-def _registry(name: str, archive: str, answers: list[dict[str, Any]], asked_at: str) -> Case:
+def _registry(name: str, archive: str, answers: list[dict[str, Any]]) -> Case:
     nodes = flatten(*(answer["response"]["node"] for answer in answers))
-    return Case(name, (archive,), nodes, None, asked_at, subtree="/_etcd/registry")
+    # when it was asked is not recorded; expiration and ttl of one node tell it to the second
+    with_ttl = next(node for node in nodes.values() if node.expiration and node.ttl)
+    expiration = datetime.fromisoformat(f"{str(with_ttl.expiration)[:19]}+00:00")
+    asked_at = expiration - timedelta(seconds=with_ttl.ttl or 0)
+    return Case(name, (archive,), nodes, None, asked_at.isoformat(), subtree="/_etcd/registry")
 
 
 def cases() -> list[Case]:
@@ -139,10 +144,16 @@ def cases() -> list[Case]:
         unlisted = [_with_directory(op) for op in answered.get("ops", ()) if op["path"] == "/v2/keys/_hid/x"]
         found.append(_of_server(folder, (f"{folder}/data.tar.gz",), answered["live"], unlisted=unlisted))
     cluster = samples.expected("v2-cluster/3.4")["live"]
-    for member in ("c1", "c3", "c4"):
-        found.append(_of_server(f"v2-cluster/{member}", (f"v2-cluster/3.4/data-{member}.tar.gz",), cluster[member]))
+    found += [
+        _of_server(f"v2-cluster/{member}", (f"v2-cluster/3.4/data-{member}.tar.gz",), cluster[member])
+        for member in ("c1", "c3", "c4")
+    ]
     together = tuple(f"v2-cluster/3.4/data-{member}.tar.gz" for member in ("c1", "c3", "c4"))
     found.append(_of_server("v2-cluster/together", together, cluster["c1"]))
+    for folder in ("v2-migrated/3.3", "v2-migrated/3.4", "v2-migrated/3.4-no-ttl"):
+        # migrate leaves the v2 data where they are
+        live = samples.expected(folder)["v2_still_served"]
+        found.append(_of_server(folder, (f"{folder}/data-migrated.tar.gz",), live, index_moved_on=True))
     migrated = samples.expected("v2-migrated/discovery")
     archive = f"v2-migrated/discovery/{migrated['data_before']['archive']}"
     registry = samples.expected("discovery-v2/3.4")
@@ -161,5 +172,9 @@ def cases() -> list[Case]:
     damaged = samples.expected("damaged/dirs")["base_live"]["v2"]
     found.append(_of_server("damaged/dirs/good", ("damaged/dirs/good.tar.gz",), damaged))
     answers = [registry["registry"], *registry["registry_per_token"].values(), *registry["registry_config"].values()]
-    found.append(_registry("discovery-v2/3.4", "discovery-v2/3.4/data.tar.gz", answers, registry["live"]["asked_at"]))
+    found.append(_registry("discovery-v2/3.4", "discovery-v2/3.4/data.tar.gz", answers))
+    upgraded = samples.expected("upgrade/v2-hidden-only")["registry_served_by_3.5"]
+    answers = [upgraded, *registry["registry_config"].values()]
+    name = "upgrade/v2-hidden-only"
+    found.append(_registry(name, f"{name}/data.tar.gz", answers))
     return found
