@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Dump", "merge", "parse_dump"]
 
+_DEPTH_MAX = 1000
+"""Names in a path; a dump or a ``.snap`` nested deeper is no JSON that etcd itself could read back."""
+
 _Index = Annotated[int, msgspec.Meta(ge=0, le=INDEX_MAX)]
 
 
@@ -106,6 +109,8 @@ def _place(keys: Node, path: str, extern: _Extern, name: str) -> None:
     if path == "/":
         return
     *above, last = path.split("/")[1:]
+    if len(above) >= _DEPTH_MAX:
+        raise FormatError("JSON dump", f"a key lies more than {_DEPTH_MAX} directories deep", where=name)
     children = keys.children
     assert children is not None
     for part in above:
