@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from etcdtool.findings import Finding
     from etcdtool.formats.bbolt.page import Image
-    from etcdtool.model.rows import Engine
+    from etcdtool.formats.engine import Engine
 
 __all__ = ["CODES", "NO_IMAGE", "check_pages"]
 

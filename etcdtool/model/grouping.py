@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from etcdtool.formats.bbolt.words import UnalignedWords
+    from etcdtool.formats.words import UnalignedWords
 
 __all__ = ["Keys", "group_rows", "hash_keys"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.bbolt import cursor
-from etcdtool.formats.bbolt.words import unaligned_words
+from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
 from etcdtool.model.keyvalue import KeyValue, encode_key_value

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from etcdtool.errors import FormatError
 from etcdtool.formats import varints
 from etcdtool.formats.bbolt import columns, cursor
-from etcdtool.formats.bbolt.words import UnalignedWords, unaligned_words
+from etcdtool.formats.engine import Engine
+from etcdtool.formats.words import UnalignedWords, unaligned_words
 from etcdtool.model.keyvalue import KeyValue
 from etcdtool.model.revision import MAIN_MAX, REVISION_SIZE, SEPARATOR, TOMBSTONE_MARK, TOMBSTONE_SIZE, Revision
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
 
 __all__ = ["Engine", "Rows", "iter_key_values", "iter_rows", "refuse_unreadable"]
-
-Engine = Literal["columns", "plain"]
-"""Which of the two readers is used; they give the same rows and the same findings."""
 
 _ITEMS_PER_BLOCK = 4096
 _TAG_KEY, _TAG_CREATE, _TAG_MOD, _TAG_VERSION, _TAG_VALUE, _TAG_LEASE = 0x0A, 0x10, 0x18, 0x20, 0x2A, 0x30

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from etcdtool.model.rows import Engine
+    from etcdtool.formats.engine import Engine
 
 __all__ = ["chosen_engine"]
 

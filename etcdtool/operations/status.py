@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from etcdtool.findings import Finding
     from etcdtool.formats.bbolt.cursor import Bucket
     from etcdtool.formats.bbolt.page import Image
-    from etcdtool.model.rows import Engine
+    from etcdtool.formats.engine import Engine
 
 __all__ = ["HasImage", "IntegrityError", "SnapshotStatus", "status"]
 

@@ -29,7 +29,7 @@ from etcdtool.operations.engine import chosen_engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from etcdtool.model.rows import Engine
+    from etcdtool.formats.engine import Engine
 
     Progress = Callable[[int, int], None]
 

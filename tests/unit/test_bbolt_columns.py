@@ -13,7 +13,7 @@ from support.bbolt_files import column_rows, numbered, outcome, plain_rows, set_
 from etcdtool.errors import FormatError
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.bbolt.page import Image, PageError
-from etcdtool.formats.bbolt.words import Strings, compare, unaligned_words
+from etcdtool.formats.words import Strings, compare, unaligned_words
 
 if TYPE_CHECKING:
     import random

@@ -14,8 +14,8 @@ from support.bbolt_files import written
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats.bbolt.cursor import iter_items, root_buckets
 from etcdtool.formats.bbolt.page import Image
-from etcdtool.formats.bbolt.words import unaligned_words
 from etcdtool.formats.wire import kv_pb2
+from etcdtool.formats.words import unaligned_words
 from etcdtool.model import grouping
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
 from etcdtool.model.keyspace import Compactions, Keyspace, KeyValue, encode_key_value, iter_key_values

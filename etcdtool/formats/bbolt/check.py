@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from etcdtool.findings import Finding, Severity
 from etcdtool.formats.bbolt.cursor import root_bucket
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.bbolt.cursor import Bucket
     from etcdtool.formats.bbolt.page import Image
+    from etcdtool.formats.engine import Engine
 
-__all__ = ["FINDINGS_PER_CODE_MAX", "Engine", "check"]
-
-Engine = Literal["columns", "plain"]
+__all__ = ["FINDINGS_PER_CODE_MAX", "check"]
 
 FINDINGS_PER_CODE_MAX = 1000
 """Findings of one code that are given; the rest is counted in one more."""

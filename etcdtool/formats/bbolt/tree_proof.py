@@ -12,8 +12,8 @@ import numpy as np
 from etcdtool.formats.bbolt.columns import PAGES_PER_BLOCK, iter_leaf_blocks, walk
 from etcdtool.formats.bbolt.page import PageError
 from etcdtool.formats.bbolt.tree_check import USED
-from etcdtool.formats.bbolt.words import Strings, compare, unaligned_words
 from etcdtool.formats.bbolt.writer import KEY_SIZE_MAX
+from etcdtool.formats.words import Strings, compare, unaligned_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.columns import LeafBlock, Level, Tree
     from etcdtool.formats.bbolt.cursor import Bucket
     from etcdtool.formats.bbolt.page import Image
-    from etcdtool.formats.bbolt.words import UnalignedWords
+    from etcdtool.formats.words import UnalignedWords
 
 __all__ = ["is_good_tree"]
 
