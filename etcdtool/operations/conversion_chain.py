@@ -6,22 +6,24 @@ Each node goes to the first converter that claims it, and ends as converted or a
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from etcdtool.errors import AnswerIsNoError
+from etcdtool.errors import AnswerIsNoError, EtcdtoolError
 from etcdtool.model.conversion import ConversionContext, Converter, Finding, Node, Put, Skipped
 from etcdtool.model.conversion_plan import ConversionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["ChainResult", "Selection", "TtlPolicy", "run_chain"]
 
 _NAMED_AT_MOST = 5
+_WHAT_TO_YIELD = "It must yield a Put or a Skipped for each node."
 
 
 class TtlPolicy(Enum):
@@ -118,11 +120,16 @@ def _claim(
     as_of = selection.context.as_of
     skipped = result.skipped
     for node in nodes:
-        owner = ""
-        for name, claims in chain:  # a generator here costs as much as all the rest of the loop
-            if claims(node):
-                owner = name
-                break
+        owner = name = ""
+        try:
+            for name, claims in chain:  # a generator here costs as much as all the rest of the loop
+                if claims(node):
+                    owner = name
+                    break
+        except EtcdtoolError:
+            raise
+        except Exception as error:
+            raise _failed(name, error) from error
         if not (everything or (node.path + b"/").startswith(below)):
             outside.setdefault(owner, []).append(node)
             skipped.append(Skipped(node=node, reason="outside --prefix"))
@@ -156,10 +163,12 @@ def _run(converter: Converter, nodes: list[Node], context: ConversionContext, re
     """Take one converter's answers and check that they cover its nodes, each once."""
     converted: set[bytes] = set()
     skipped: set[bytes] = set()
-    for outcome in converter.convert(nodes, context):
+    for outcome in _answers(converter, nodes, context):
         if isinstance(outcome, Finding):
             result.findings.append(outcome)
             continue
+        if not isinstance(outcome, Put | Skipped):  # it may be anybody's code
+            raise ConversionError(f"converter {converter.name} yielded a {type(outcome).__name__}", hint=_WHAT_TO_YIELD)
         path = outcome.node.path
         if path in skipped or (isinstance(outcome, Skipped) and path in converted):
             raise ConversionError(f"converter {converter.name} answered {_shown(path)} twice, and skipped it")
@@ -174,13 +183,29 @@ def _run(converter: Converter, nodes: list[Node], context: ConversionContext, re
         raise ConversionError(
             f"converter {converter.name} gave no answer for {len(unanswered)} of the {len(nodes)} nodes it claimed, "
             f"first of them {_shown(unanswered[0].path)}",
-            hint="It must yield a Put or a Skipped for each node.",
+            hint=_WHAT_TO_YIELD,
         )
     if len(converted) + len(skipped) > len(nodes):
         foreign = (converted | skipped) - {node.path for node in nodes}
         raise ConversionError(f"converter {converter.name} answered {_shown(min(foreign))}, which it did not claim")
     result.converted_by[converter.name] = len(converted)
     result.converted_count += len(converted)
+
+
+def _answers(converter: Converter, nodes: list[Node], context: ConversionContext) -> Iterator[object]:
+    try:
+        yield from converter.convert(nodes, context)
+    except EtcdtoolError:
+        raise
+    except Exception as error:
+        raise _failed(converter.name, error) from error
+
+
+def _failed(name: str, error: Exception) -> ConversionError:
+    """Say what went wrong in somebody's converter, and where."""
+    told = f"{type(error).__name__}: {error}".replace("\n", " ")
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return ConversionError(f"converter {name} failed: {told} ({frame.f_code.co_filename}:{line})")
 
 
 def _ask_about(expired: list[Node]) -> None:
