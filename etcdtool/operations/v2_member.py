@@ -15,6 +15,7 @@ from etcdtool.findings import Finding, Severity
 from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
 from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
 from etcdtool.model.store_v2 import Store
+from etcdtool.operations.engine import chosen_engine
 from etcdtool.sources import InputFile
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _scan_behind(member: MemberLog, unreadable: list[FormatError] | None = None)
     """Read the log behind the chosen ``.snap``; refuse one that leaves a gap or whose end is in doubt."""
     index, term = member.base_index, member.snap.term if member.snap else None
     try:
-        log = scan(select(member.segments, index), after_index=index, after_term=term)
+        log = scan(select(member.segments, index), after_index=index, after_term=term, engine=chosen_engine())
     except FormatError as error:
         raise _explained(error.at(member.source.path), member, unreadable) from error
     for finding in log.findings:

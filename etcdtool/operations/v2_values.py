@@ -12,6 +12,7 @@ from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.findings import Finding, Severity
 from etcdtool.formats.snap import parse_snap_file
 from etcdtool.formats.wal import scan, select
+from etcdtool.operations.engine import chosen_engine
 from etcdtool.operations.v2_member import MemberLog
 from etcdtool.operations.v2_replay import Replay, replay
 from etcdtool.sources import InputFile
@@ -90,7 +91,8 @@ def _older_starts(member: MemberLog) -> Iterator[MemberLog]:
 def _replayed(start: MemberLog, settled: Settled) -> Store | None:
     """Replay from an older start to where the settled store is; None where the log does not reach back."""
     try:
-        start.log = scan(select(start.segments, start.base_index), after_index=start.base_index)
+        segments = select(start.segments, start.base_index)
+        start.log = scan(segments, after_index=start.base_index, engine=chosen_engine())
         store = start.base_store()
         replay(start, store, Replay(index=start.base_index), settled.replay.index)
     except FormatError:

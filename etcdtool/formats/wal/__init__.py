@@ -4,6 +4,7 @@
 * `records`: framing and records.
 * `frames`: one file's records under the running checksum; what ends a file and what is damage (`damage`).
 * `scan`: the whole log in one pass; `log`: what it found, entries by their place.
+* `plain_pass`: record by record; `column_pass`: usual records by the block, from `columns`.
 * `writer`: new files.
 
 Upstream: ``server/storage/wal`` @ v3.7.1, ``wal`` @ release-3.4 and release-2.3.

@@ -8,6 +8,7 @@ Upstream: ``server/storage/wal/decoder.go`` @ v3.7.1.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator  # noqa: TC003  documented types stay readable at run time
 
 from google.protobuf.message import DecodeError
@@ -41,11 +42,12 @@ Record = tuple[int, memoryview, int, int]
 
 
 class SegmentReader:
-    """Iterates over the records of one segment.
+    """Gives the records of one segment.
 
     Attributes:
         crc: running checksum; None before the first record of the first file, which may start with any.
-        offset: where the frame being read begins; at the end, where the valid records end.
+        offset: where the frame being read begins; at the end, where the valid records end.  Who has read records by
+            other means sets this and ``crc`` to go on behind them.
         torn_bytes: from ``offset`` to the last byte that is not zero, where the end is not clean.
         findings: what was met on the way.
     """
@@ -61,10 +63,10 @@ class SegmentReader:
         self.torn_bytes = 0
         self.findings: list[Finding] = []
 
-    def __iter__(self) -> Iterator[Record]:
-        """Yield the records; raises as the module says."""
+    def records(self, until: int = sys.maxsize) -> Iterator[Record]:
+        """Yield the records that begin before this offset; raises as the module says."""
         data, size_of_file = self._data, len(self._data)
-        while length := self._length():
+        while self.offset < until and (length := self._length()):
             sizes = frame_sizes(length)
             if sizes is None:
                 raise self._damaged_length(f"no server writes a length field of {length:#018x}")
