@@ -93,12 +93,12 @@ def merge(dumps: Sequence[Dump]) -> tuple[Node, int]:
     keys = Node(children={})
     highest = 0
     for dump in dumps:
-        pending = [(dump.top, "/")]
+        pending = [(dump.top, "")]
         while pending:
             extern, above = pending.pop()
             path = clean(extern.key)
-            if not (path == "/" and above == "/") and not path.startswith(above):
-                raise FormatError("JSON dump", f"{path} is listed below {above}", where=dump.name)
+            if not path.startswith(above) or path == above:
+                raise FormatError("JSON dump", f"{path} is listed below {above.rstrip('/') or '/'}", where=dump.name)
             _place(keys, path, extern, dump.name)
             highest = max(highest, extern.modified_index)
             pending += [(child, path.rstrip("/") + "/") for child in extern.nodes or ()]
