@@ -37,9 +37,10 @@ PACKAGES = {
         for version in ("3.5", "3.6", "3.7")
     },
     "bbolt": {"bbolt": "go.etcd.io/bbolt/cmd/bbolt"},
+    "load": {"load": "."},  # our own, for the benchmarks
 }
 # what `etcd --version` of each says; the module version of 3.4 does not tell
-RELEASES = {"3.4": "3.4.13", "3.5": "3.5.35", "3.6": "3.6.16", "3.7": "3.7.3", "bbolt": "1.5.0"}
+RELEASES = {"3.4": "3.4.13", "3.5": "3.5.35", "3.6": "3.6.16", "3.7": "3.7.3", "bbolt": "1.5.0", "load": "1"}
 
 
 class UnavailableError(Exception):
@@ -59,7 +60,7 @@ class Environment:
 
 def versions() -> tuple[str, ...]:
     """Give the etcd versions there are, oldest first."""
-    return tuple(version for version in PACKAGES if version != "bbolt")
+    return tuple(version for version in PACKAGES if "etcd" in PACKAGES[version])
 
 
 def cache_dir() -> Path:
@@ -96,10 +97,10 @@ def environment() -> Environment:
 
 
 def build_dir(version: str) -> Path:
-    """Give the folder a version's programs are (or will be) in; the name holds the hash of go.mod and go.sum."""
+    """Give the folder a version's programs are (or will be) in; the name holds the hash of what they are built from."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum"):
-        digest.update((TOOLS_DIR / version / name).read_bytes())
+    for path in sorted((TOOLS_DIR / version).iterdir()):
+        digest.update(path.read_bytes())
     return cache_dir() / "real" / f"{version}-{digest.hexdigest()[:16]}"
 
 
