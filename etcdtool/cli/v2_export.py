@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from etcdtool.cli._groups import command
 from etcdtool.cli._v2_nodes import node_json
 from etcdtool.cli._v2_source import opened, rows_of, source_options
@@ -35,3 +37,4 @@ def export_command(sources: tuple[Path, ...], **reading: Any) -> None:
     """
     with opened(sources, **reading) as data:
         write_lines(json_text(node_json(node, own_expires)) for node, own_expires in rows_of(data))
+    click.get_current_context().exit(data.report.exit_code)  # 3 where nodes are known to be missing

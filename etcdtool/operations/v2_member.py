@@ -107,7 +107,7 @@ def read_member(source: V2Source) -> MemberLog:
         if not member.segments:
             _say_no_log(member)
             return member
-        member.log = _scan_behind(member)
+        member.log = _scan_behind(member, unreadable)
         _say_unused(member, unreadable)
         return member
     if not member.segments:
@@ -161,7 +161,7 @@ def _readable_snaps(member: MemberLog, unreadable: list[FormatError]) -> Iterato
         yield path.name, snap
 
 
-def _scan_behind(member: MemberLog, unreadable: list[FormatError] | None = None) -> Scan:
+def _scan_behind(member: MemberLog, unreadable: list[FormatError]) -> Scan:
     """Read the log behind the chosen ``.snap``; refuse one that leaves a gap or whose end is in doubt."""
     index, term = member.base_index, member.snap.term if member.snap else None
     try:
@@ -181,10 +181,11 @@ def _scan_behind(member: MemberLog, unreadable: list[FormatError] | None = None)
     return log
 
 
-def _explained(error: FormatError, member: MemberLog, unreadable: list[FormatError] | None) -> FormatError:
+def _explained(error: FormatError, member: MemberLog, unreadable: list[FormatError]) -> FormatError:
     """Add what the user can still do, and what stood in the way of a better start."""
     if unreadable:
-        error.hint = f"No .snap could be used either: {unreadable[0].message}."
+        start = f"The log was read from {member.snap_name} on" if member.snap else "The log was read from its beginning"
+        error.hint = f"{start}, because of {unreadable[0].message}."
     elif member.snap is not None and isinstance(error, ChecksumError):
         error.hint = (
             f"Use another member's data. {member.snap_name} alone is readable: given as the source by itself, "

@@ -190,8 +190,26 @@ def test_a_missing_last_segment_is_noticed(dropped: tuple[int, ...], tmp_path: P
     assert done.exit_code == 3
     assert "wal.next-file-missing" in done.stdout
     done = invoke("v2", "export", root)
+    assert done.exit_code == 3
     assert "error: wal.next-file-missing" in done.stderr
     assert invoke("v2", "status", root).exit_code == 3
+
+
+def test_an_older_snap_that_the_log_does_not_reach_back_to(tmp_path: Path) -> None:
+    """As a member that removed its old WAL files has it: the newest .snap is the only start."""
+    root = faults.variant("wal-cut-clean", tmp_path / "in")
+    (root / faults.WAL).rename((root / faults.WAL).with_name("0000000000000001-0000000000000050.wal"))
+    assert keys_of(root) == set(served())
+    faults.flip(root / faults.NEWEST_SNAP, 200)
+    with read_v2([root], ReadOptions()) as data:  # the one before it, of index 0x54, will do
+        check_nodes(data, served())
+        assert said(data) == [("v2.snap-unreadable", "warning")]
+        assert "0000000000000054.snap and the WAL behind it" in data.report.findings[0].detail
+    faults.flip(root / faults.NEWEST_SNAP.replace("69.snap", "54.snap"), 200)
+    done = invoke("v2", "export", root)
+    assert (done.exit_code, done.stdout) == (10, "")
+    assert "no file reaches back to index 63" in done.stderr
+    assert re.search(r"read from 0000000000000002-000000000000003f\.snap on, because of .*69\.snap", done.stderr)
 
 
 @pytest.mark.parametrize("end", [5520, 0x2E40 - 2000])
