@@ -41,6 +41,8 @@ __all__ = ["SnapshotTarget"]
 
 _U64 = struct.Struct(">Q")
 _NO_LEASE_DEFINED = -1
+_PAGES_READ_BACK_AT_ONCE = 256
+"""All of their records are in memory together, beside the plan: the moment at which a conversion takes the most."""
 
 
 class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
@@ -83,7 +85,7 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
             leases = (Lease.parse(item.key, item.value) for item in iter_items(image, buckets[b"lease"]))
             ttl_of = {lease.id: lease.ttl_seconds for lease in leases}
             ttl_of[0] = 0
-            for rows in iter_rows(image, buckets[b"key"]):
+            for rows in iter_rows(image, buckets[b"key"], pages_per_block=_PAGES_READ_BACK_AT_ONCE):
                 refuse_unreadable(image.data, rows)
                 yield from _records(image.data, rows, ttl_of)
 
