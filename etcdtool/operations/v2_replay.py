@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Replay", "TailEntry", "describe", "replay"]
 
+_DEPTH_MAX = 10_000
+_PATH_SIZE_USUAL = 1000
+
 
 @dataclass(slots=True)
 class Replay:
@@ -71,6 +74,8 @@ def replay(member: MemberLog, store: Store, result: Replay, stop_index: int) -> 
                 result.kinds["no-op"] += 1
             else:
                 request = parse_request(entry.data)
+                if isinstance(request, V2Request) and len(request.path) > _PATH_SIZE_USUAL:
+                    _refuse_depth(request.path)
                 if isinstance(apply(request), V2Error):
                     result.refused += 1
                 if isinstance(request, V2Request):
@@ -83,6 +88,12 @@ def replay(member: MemberLog, store: Store, result: Replay, stop_index: int) -> 
     result.kinds.update({f"v2 {method}": count for method, count in methods.items()})
     if v3:
         result.kinds["v3"] += v3
+
+
+def _refuse_depth(path: str) -> None:
+    """Refuse a path whose directories alone would fill the memory: a server overflows its stack on such a store."""
+    if path.count("/") > _DEPTH_MAX:
+        raise FormatError("v2 request", f"its path is more than {_DEPTH_MAX} directories deep")
 
 
 def _apply_conf_change(entry: Entry, store: Store, result: Replay) -> None:

@@ -20,7 +20,7 @@ from support.bbolt_files import META_SIZE
 from support.mutations import mutated
 from support.wal_files import METADATA, as_segments, frame_offsets, read_segments
 
-from etcdtool.errors import EtcdtoolError
+from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats import digest, wal
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.bbolt.check import check
@@ -28,6 +28,7 @@ from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.compression import Packing, decompress
 from etcdtool.formats.raft import ConfState, HardState
 from etcdtool.formats.snap import pack_snap_file, parse_snap_file
+from etcdtool.formats.wire import etcdserver_pb2
 from etcdtool.model.gotext import parse_time
 from etcdtool.model.keys_dump import merge, parse_dump
 from etcdtool.model.keyspace import Keyspace
@@ -311,3 +312,10 @@ def test_deep_nesting_is_refused() -> None:
     obeys_the_law(read_dump, deep + b'"nodes":[{' * 5000)
     long_path = b"/a" * 50_000
     obeys_the_law(read_dump, b'{"node":{"key":"%s","value":"","createdIndex":1,"modifiedIndex":1}}' % long_path)
+
+
+def test_a_path_of_a_million_directories_is_refused() -> None:
+    deep = etcdserver_pb2.Request(ID=1, Method=b"PUT", Path=b"/1" + b"/a" * 1_000_000, Val=b"x")
+    with pytest.raises(FormatError, match="more than 10000 directories deep"):
+        replayed(0)(deep.SerializeToString())
+    replayed(0)(etcdserver_pb2.Request(ID=1, Method=b"PUT", Path=b"/1" + b"/a" * 2_000).SerializeToString())
