@@ -7,11 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from tqdm import tqdm
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Shares"]
 
 _DELAY_SECONDS = 2.0
 
@@ -37,6 +38,10 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
             self._bar = bar
         self._bar.update(done - self._bar.n)
 
+    def paused(self) -> contextlib.AbstractContextManager[object]:
+        """Take the bar away while something is printed."""
+        return self._bar.external_write_mode() if self._bar is not None else contextlib.nullcontext()
+
     def __enter__(self) -> Self:
         return self
 
@@ -45,3 +50,23 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Shares:
+    """The progress of several inputs as that of one: each has the share that its bytes on disk are of all of them.
+
+    What an input counts may be something else, such as its bytes once it is unpacked.
+    """
+
+    def __init__(self, progress: Callable[[int, int], None], sizes: Sequence[int]) -> None:
+        self._progress = progress
+        self._sizes = sizes
+
+    def of(self, index: int) -> Callable[[int, int], None]:
+        """Return what the input of this number calls with what is done and what there is in all."""
+        before, size, total = sum(self._sizes[:index]), self._sizes[index], sum(self._sizes)
+
+        def advance(done: int, whole: int) -> None:
+            self._progress(before + size * min(done, whole) // max(whole, 1), total)
+
+        return advance

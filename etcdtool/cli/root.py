@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from etcdtool import __version__
+from etcdtool.cli._failures import message_of
 from etcdtool.cli._groups import Command, LazyGroup, running_command
-from etcdtool.errors import EtcdtoolError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +22,12 @@ __all__ = ["root", "run"]
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
-_BUG = """\
-internal error: {kind}: {error}
-This is a bug in etcdtool {version}, no fault of yours; no input was changed.
-Please report it on the project's issue tracker, with the command line and what it prints under ETCDTOOL_DEBUG=1."""
-
 _COMMANDS = {
     "convert": ("etcdtool.cli.convert:convert_command", "Turn v2 keys and discovery records into a v3 snapshot."),
     "converters": ("etcdtool.cli.converters:converters_command", "List the converters that convert can use."),
     "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, members."),
     "snapshot": ("etcdtool.cli.snapshot:snapshot_group", "Look at and check v3 snapshot files."),
-    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check a snapshot's trailer, pages and revisions."),
+    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check snapshots: trailer, pages and revisions."),
     "version": ("etcdtool.cli.version:version_command", "Print the version of etcdtool."),
 }
 
@@ -128,32 +123,10 @@ def _explain(error: Exception, command: Command | None = None) -> int:
     """Say on stderr what went wrong, and return the exit code."""
     from etcdtool.cli.text import printable  # noqa: PLC0415  needed for errors only
 
-    message, exit_code = _message_of(error)
+    message, exit_code = message_of(error)
     print(printable(f"Error: {message}", newlines=True), file=sys.stderr)
     if isinstance(error, OSError):
         _silence_stdout()
     if os.environ.get("ETCDTOOL_DEBUG") == "1":
         traceback.print_exception(error)
     return command.exit_code_of(error, exit_code) if command else exit_code
-
-
-def _message_of(error: Exception) -> tuple[str, int]:
-    match error:
-        case EtcdtoolError():
-            return str(error), error.exit_code
-        case click.ClickException():
-            return _usage_message(error), error.exit_code
-        case OSError(filename=str(name)) | OSError(filename=os.PathLike() as name):
-            return f"{os.fspath(name)}: {(error.strerror or str(error)).lower()}", 1
-        case OSError():
-            return f"cannot read or write: {(error.strerror or str(error)).lower()}", 1
-        case MemoryError():
-            return "not enough memory. Give it a machine with more, or fewer sources at once.", 1
-    return _BUG.format(kind=type(error).__name__, error=error, version=__version__), 1
-
-
-def _usage_message(error: click.ClickException) -> str:
-    message = error.format_message()
-    message = message[:1].lower() + message[1:].rstrip(".")
-    context = getattr(error, "ctx", None)
-    return f"{message}. See '{context.command_path} --help'." if context is not None else message

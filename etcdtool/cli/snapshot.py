@@ -8,7 +8,7 @@ __all__ = ["snapshot_group"]
 
 _COMMANDS = {
     "status": ("etcdtool.cli.snapshot_status:status_command", "Print hash, revision, keys and size, as etcdutl does."),
-    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check a snapshot's trailer, pages and revisions."),
+    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check snapshots: trailer, pages and revisions."),
 }
 
 snapshot_group = LazyGroup(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from etcdtool.sources.database import Database, open_database
 from etcdtool.sources.datadir import DataDir, locate
-from etcdtool.sources.files import InputFile, Workspace
+from etcdtool.sources.files import InputFile, Workspace, bytes_on_disk
 from etcdtool.sources.locks import Holder, holder_of
 from etcdtool.sources.recognise import Kind, recognise
 
@@ -19,6 +19,7 @@ __all__ = [
     "InputFile",
     "Kind",
     "Workspace",
+    "bytes_on_disk",
     "holder_of",
     "locate",
     "open_database",

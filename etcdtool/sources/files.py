@@ -22,7 +22,7 @@ from etcdtool.errors import SourceError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["InputFile", "Workspace", "is_folder", "open_read_only"]
+__all__ = ["InputFile", "Workspace", "bytes_on_disk", "is_folder", "open_read_only"]
 
 _HINTS = {
     errno.EACCES: "Run as the user that owns it, or give yourself read permission.",
@@ -160,3 +160,13 @@ class Workspace(contextlib.AbstractContextManager["Workspace"]):
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder; 0 where it cannot be told, as for stdin."""
+    try:
+        if not path.is_dir():
+            return path.stat().st_size
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    except (OSError, ValueError):
+        return 0
