@@ -23,11 +23,14 @@ __all__ = ["METHODS", "V2Request", "parse_canonical_v2_request", "parse_v2_reque
 METHODS = ("POST", "PUT", "DELETE", "QGET", "SYNC")
 
 _PATH, _VALUE, _PREVIOUS_VALUE = 3, 4, 6
+_VALUE_TAG = _VALUE << 3 | LENGTH
 _TAIL_SIZE_MAX = 256
 _U64_MAX = (1 << 64) - 1
 
-# id, method, tag of path: 08 <varint> 12 <size> <method> 1a
-_HEAD = re.compile(rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]\x12(?:\x04(POST|QGET|SYNC)|\x03(PUT)|\x06(DELETE))\x1a")
+# id, method, tag of path: 08 <varint> 12 <size> <method> 1a; a group for each method, in their order
+_HEAD = re.compile(
+    rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]\x12(?:\x04(POST)|\x03(PUT)|\x06(DELETE)|\x04(QGET)|\x04(SYNC))\x1a"
+)
 _VARINT = rb"([\x80-\xff]{0,9}[\x00-\x7f])"
 _FLAG = rb"([\x00\x01])"
 # dir, no previous value, prev_index, prev_exist, expiration, wait, since,
@@ -39,7 +42,6 @@ _TAIL = re.compile(
     re.DOTALL,
 )
 _FLAGS = {b"\x00": False, b"\x01": True, None: None}
-_METHOD_NAMES = {method.encode(): method for method in METHODS}
 
 
 class V2Request(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +118,7 @@ def parse_canonical_v2_request(data: bytes) -> V2Request | None:
         if size >= 0x80:
             size, start = _two_bytes(size, data[start]), start + 1
         value_tag_at = start + size
-        if data[value_tag_at] != _VALUE << 3 | LENGTH:
+        if data[value_tag_at] != _VALUE_TAG:
             return None
         value_size, value_start = data[value_tag_at + 1], value_tag_at + 2
         if value_size >= 0x80:
@@ -124,15 +126,13 @@ def parse_canonical_v2_request(data: bytes) -> V2Request | None:
     except (IndexError, ValueError):
         return None
     stop = value_start + value_size
-    if stop > len(data):
-        return None
-    tail = _parse_tail(data[stop:]) if len(data) - stop <= _TAIL_SIZE_MAX else None
+    tail = _parse_tail(data[stop:]) if 0 <= len(data) - stop <= _TAIL_SIZE_MAX else None
     if tail is None:
         return None
     return V2Request(
-        _METHOD_NAMES[head[head.lastindex or 0]],
-        str(data[start:value_tag_at], "utf-8", "surrogateescape"),
-        str(data[value_start:stop], "utf-8", "surrogateescape"),
+        METHODS[(head.lastindex or 1) - 1],
+        data[start:value_tag_at].decode("utf-8", "surrogateescape"),
+        data[value_start:stop].decode("utf-8", "surrogateescape"),
         *tail,
     )
 
