@@ -197,6 +197,8 @@ def _options(
 def _refuse(output: Path | None, report_file: Path | None, options: ConvertOptions, *, listing: bool) -> None:
     """Refuse what can be refused before any work."""
     if listing:
+        if output is not None or report_file is not None:
+            raise UsageError("--list-tokens converts nothing", hint="Leave -o and --report-file out.")
         return
     if output is None and not options.dry_run:
         raise UsageError("no target was given", hint="Give -o FILE, -o - or --dry-run.")

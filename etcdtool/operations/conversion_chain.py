@@ -20,8 +20,9 @@ from etcdtool.model.conversion_plan import ConversionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["ChainResult", "Selection", "TtlPolicy", "run_chain"]
+__all__ = ["OUTSIDE_PREFIX", "ChainResult", "Selection", "TtlPolicy", "run_chain"]
 
+OUTSIDE_PREFIX = "outside --prefix"
 _NAMED_AT_MOST = 5
 _WHAT_TO_YIELD = "It must yield a Put or a Skipped for each node."
 
@@ -132,7 +133,7 @@ def _claim(
             raise _failed(name, error) from error
         if not (everything or (node.path + b"/").startswith(below)):
             outside.setdefault(owner, []).append(node)
-            skipped.append(Skipped(node=node, reason="outside --prefix"))
+            skipped.append(Skipped(node=node, reason=OUTSIDE_PREFIX))
         elif not owner:
             skipped.append(Skipped(node=node, reason="claimed by no converter"))
         elif node.expires is not None and node.expires <= as_of:

@@ -13,7 +13,7 @@ from etcdtool.findings import Finding, Severity
 from etcdtool.model.conversion import ConversionContext, Directories
 from etcdtool.model.conversion_plan import Revisions, make_plan
 from etcdtool.model.ports import Origin
-from etcdtool.operations.conversion_chain import Selection, TtlPolicy, run_chain
+from etcdtool.operations.conversion_chain import OUTSIDE_PREFIX, Selection, TtlPolicy, run_chain
 from etcdtool.operations.conversion_proof import prove
 from etcdtool.operations.conversion_report import ConversionReport
 from etcdtool.operations.converters import DEFAULT_CHAIN, load_chain
@@ -73,7 +73,7 @@ def convert(
         stream: where JSON lines go instead of a file.
 
     Raises:
-        AnswerIsNoError: there are no v2 keys, or a choice of the user's is needed (TTLs, expired nodes).
+        AnswerIsNoError: there are no v2 keys (below the prefix), or the user has to choose (TTLs, expired nodes).
         TargetExistsError: the target exists.
         ConversionError: the nodes cannot be converted as asked.
     """
@@ -96,6 +96,11 @@ def convert(
         ),
     )
     result = run_chain(nodes, converters, selection)
+    if len(result.skipped_by_reason().get(OUTSIDE_PREFIX, ())) == result.node_count:
+        prefix = options.prefix.decode("utf-8", "backslashreplace")
+        raise AnswerIsNoError(
+            f"{data.name} holds no v2 keys below {prefix}", hint="etcdtool v2 list shows what there is."
+        )
     plan = make_plan(
         result.puts,
         current_index=data.current_index,

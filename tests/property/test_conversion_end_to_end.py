@@ -219,8 +219,13 @@ def test_two_runs_give_the_same_bytes(world: World, revisions: Revisions, ttl: T
 def test_a_prefix_takes_what_is_below_it_and_counts_the_rest(world: World, prefix: str) -> None:
     if not world.nodes:
         return
-    done = converted(world, ConvertOptions(converters=["keys"], prefix=prefix.encode(), add_prefix=b"/new"))
-    check_counts(done.report, world)
+    options = ConvertOptions(converters=["keys"], prefix=prefix.encode(), add_prefix=b"/new")
     inside = {path for path in world.nodes if f"{path}/".startswith(f"{prefix}/")}
+    if not inside:
+        with pytest.raises(AnswerIsNoError, match="below"):
+            converted(world, options)
+        return
+    done = converted(world, options)
+    check_counts(done.report, world)
     assert done.by_key.keys() == {f"/new{path}" for path in inside & world.files.keys()}
     assert done.report.counts()["skipped"].get("outside --prefix", 0) == len(world.nodes) - len(inside)

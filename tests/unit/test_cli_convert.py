@@ -200,3 +200,18 @@ def test_tail_of_a_cluster_can_be_chosen() -> None:
     members = [samples.unpack(f"v2-cluster/3.4/data-c{number}.tar.gz") for number in (1, 3, 4)]
     for tail in ("apply", "ignore"):
         assert invoke("convert", *members, "--dry-run", "--tail", tail, *THEN).exit_code == 0
+
+
+@pytest.mark.parametrize("target", ["-o", "--report-file"])
+def test_listing_tokens_writes_nothing_and_says_so(target: str, tmp_path: Path) -> None:
+    done = invoke("convert", samples.unpack(REGISTRY), "--list-tokens", target, tmp_path / "out")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--list-tokens converts nothing" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prefix_with_nothing_below_it_makes_no_empty_snapshot(tmp_path: Path) -> None:
+    done = invoke("convert", samples.unpack(RICH), "-o", tmp_path / "v3.db", "--prefix", "/nothere", *THEN)
+    assert done.exit_code == 3
+    assert "holds no v2 keys below /nothere" in done.stderr
+    assert not (tmp_path / "v3.db").exists()
