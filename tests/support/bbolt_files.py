@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import FormatError
 from etcdtool.formats import digest
 from etcdtool.formats.bbolt import columns, cursor
-from etcdtool.formats.bbolt.writer import write_database
+from etcdtool.formats.bbolt.freelist import free_pages
+from etcdtool.formats.bbolt.page import Image, PageFlag
+from etcdtool.formats.bbolt.writer import pack_page, write_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from etcdtool.formats.bbolt.cursor import Bucket
-    from etcdtool.formats.bbolt.page import Image
+    from etcdtool.formats.bbolt.transaction import Edit
 
     Row = tuple[int, int, int, bytes, bytes]
 
@@ -52,6 +54,25 @@ def set_meta(data: bytearray, size_of_page: int, /, **fields: int) -> None:
             offset, form = places[name]
             struct.pack_into(form, data, start + offset, value)
         struct.pack_into("<Q", data, start + META_SIZE, digest.fnv1a64(data[start : start + META_SIZE]))
+
+
+def applied(data: bytes, edit: Edit, *, writes: int | None = None) -> bytes:
+    """Give the file after a transaction, or after the first so many of its writes; the meta is the last."""
+    changed = bytearray(data.ljust(edit.size, b"\0"))
+    for offset, piece in [*edit.pages, edit.meta][:writes]:
+        changed[offset : offset + len(piece)] = piece
+    return bytes(changed)
+
+
+def with_freelist(data: bytes) -> bytes:
+    """Give a file with its free pages persisted, as etcd leaves it on anything but Linux."""
+    image = Image.open(memoryview(data))
+    free, page_size, first = free_pages(image), image.page_size, image.high_water_mark
+    body = b"".join(struct.pack("<Q", page_id) for page_id in free)
+    page = pack_page(first, PageFlag.FREELIST, len(free), [body], len(body), page_size=page_size)
+    whole = bytearray(data[: first * page_size] + page)
+    set_meta(whole, page_size, freelist=first, high_water_mark=len(whole) // page_size)
+    return bytes(whole)
 
 
 def plain_rows(image: Image, bucket: Bucket) -> list[Row]:

@@ -19,14 +19,26 @@ from etcdtool.formats.bbolt.page import BUCKET_FLAG, HEADER, LEAF_ELEMENT, PageF
 from etcdtool.formats.digest import fnv1a64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["KEY_SIZE_MAX", "VALUE_SIZE_MAX", "Written", "pack_meta", "write_database"]
+__all__ = [
+    "COUNT_MAX",
+    "KEY_SIZE_MAX",
+    "VALUE_SIZE_MAX",
+    "Written",
+    "branch_table",
+    "check_sizes",
+    "leaf_table",
+    "pack_meta",
+    "pack_page",
+    "write_database",
+]
 
 KEY_SIZE_MAX = 32768
 VALUE_SIZE_MAX = (1 << 31) - 2
 
-_COUNT_MAX = 0xFFFE
+COUNT_MAX = 0xFFFE
+"""Elements that a page's header can count, by upstream's rule."""
 _ELEMENT_SIZE = LEAF_ELEMENT.size
 _BRANCH_CHILDREN_MIN = 2
 
@@ -85,6 +97,15 @@ def pack_meta(
     return page.ljust(page_size, b"\0")
 
 
+def pack_page(
+    page_id: int, flags: PageFlag, count: int, body: Iterable[bytes | memoryview], size: int, *, page_size: int
+) -> bytes:
+    """Return a page whose body is ``size`` bytes, with as much overflow as it takes, padded to whole pages."""
+    page_count = max(-(-(HEADER.size + size) // page_size), 1)
+    padding = page_count * page_size - HEADER.size - size
+    return b"".join([HEADER.pack(page_id, flags, count, page_count - 1), *body, bytes(padding)])
+
+
 class _Pages:
     """Hands out page ids in file order."""
 
@@ -97,10 +118,9 @@ class _Pages:
     def write(self, flags: PageFlag, count: int, body: list[bytes], size: int) -> int:
         """Write a page whose body is ``size`` bytes, with as much overflow as it takes; return its id."""
         page_id = self.next_id
-        page_count = max(-(-(HEADER.size + size) // self.page_size), 1)
-        padding = page_count * self.page_size - HEADER.size - size
-        self._out.write(b"".join([HEADER.pack(page_id, flags, count, page_count - 1), *body, bytes(padding)]))
-        self.next_id += page_count
+        page = pack_page(page_id, flags, count, body, size, page_size=self.page_size)
+        self._out.write(page)
+        self.next_id += len(page) // self.page_size
         return page_id
 
 
@@ -119,7 +139,7 @@ class _Tree:
         room = self._pages.page_size - HEADER.size
         for key, value in pairs:
             item_size = _ELEMENT_SIZE + len(key) + len(value)
-            if parts and (size + item_size > room or len(parts) >= 2 * _COUNT_MAX):
+            if parts and (size + item_size > room or len(parts) >= 2 * COUNT_MAX):
                 self._add(0, parts[0], self._write_leaf(parts, size))
                 parts = []
                 size = 0
@@ -129,7 +149,7 @@ class _Tree:
         return self._finish(parts[0], last) if self._levels else last
 
     def _write_leaf(self, parts: list[bytes], size: int) -> int:
-        body = [_leaf_table(parts, self._element_flags), *parts]
+        body = [leaf_table(parts, self._element_flags), *parts]
         return self._pages.write(PageFlag.LEAF, len(parts) // 2, body, size)
 
     def _add(self, height: int, key: bytes, child: int) -> None:
@@ -165,7 +185,7 @@ class _Level:
         """Take a child; when the page is full, write it and return its first key and id."""
         done = None
         item_size = _ELEMENT_SIZE + len(key)
-        crowded = self.size + item_size > pages.page_size - HEADER.size or len(self.keys) >= _COUNT_MAX
+        crowded = self.size + item_size > pages.page_size - HEADER.size or len(self.keys) >= COUNT_MAX
         if crowded and len(self.keys) > _BRANCH_CHILDREN_MIN:
             # the newest child stays behind, so that the level's last page has two as well
             done = self.keys[0], self.write(pages, len(self.keys) - 1)
@@ -180,7 +200,7 @@ class _Level:
         self.keys, self.children = self.keys[count:], self.children[count:]
         size = sum(map(len, keys)) + count * _ELEMENT_SIZE
         self.size -= size
-        return pages.write(PageFlag.BRANCH, count, [_branch_table(keys, children), *keys], size)
+        return pages.write(PageFlag.BRANCH, count, [branch_table(keys, children), *keys], size)
 
 
 def _write_bucket(pages: _Pages, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -192,10 +212,10 @@ def _write_bucket(pages: _Pages, pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     for key, value in rest:
         head.append((key, value))
         size += _ELEMENT_SIZE + len(key) + len(value)
-        if HEADER.size + size > inline_max or len(head) > _COUNT_MAX:
+        if HEADER.size + size > inline_max or len(head) > COUNT_MAX:
             return BUCKET_HEADER.pack(_Tree(pages, 0).write(chain(head, rest)), 0)
     parts = list(chain.from_iterable(head))
-    page = [HEADER.pack(0, PageFlag.LEAF, len(head), 0), _leaf_table(parts, 0), *parts]
+    page = [HEADER.pack(0, PageFlag.LEAF, len(head), 0), leaf_table(parts, 0), *parts]
     return BUCKET_HEADER.pack(0, 0) + b"".join(page)
 
 
@@ -204,14 +224,23 @@ def _checked(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, byte
     for key, value in pairs:
         if key <= previous:
             raise ValueError(f"key {key!r} after {previous!r}: keys must ascend and not be empty")
-        if len(key) > KEY_SIZE_MAX or len(value) > VALUE_SIZE_MAX:
-            raise ValueError(f"key of {len(key)} bytes with a value of {len(value)} bytes is too large")
+        check_sizes(key, value)
         previous = key
         yield key, value
 
 
-def _leaf_table(parts: list[bytes], flags: int) -> bytes:
-    """Element array for ``[key, value, key, value, ...]``."""
+def check_sizes(key: bytes, value: bytes | memoryview) -> None:
+    """Refuse what upstream's ``Put`` refuses.
+
+    Raises:
+        ValueError: key or value is too large.
+    """
+    if len(key) > KEY_SIZE_MAX or len(value) > VALUE_SIZE_MAX:
+        raise ValueError(f"key of {len(key)} bytes with a value of {len(value)} bytes is too large")
+
+
+def leaf_table(parts: Sequence[bytes | memoryview], flags: int | Sequence[int]) -> bytes:
+    """Return the element array for ``[key, value, key, value, ...]``; ``flags`` of all elements, or of each."""
     count = len(parts) // 2
     sizes = np.fromiter(map(len, parts), dtype=np.int64, count=2 * count).reshape(count, 2)
     table = np.empty((count, 4), dtype="<u4")
@@ -221,7 +250,8 @@ def _leaf_table(parts: list[bytes], flags: int) -> bytes:
     return table.tobytes()
 
 
-def _branch_table(keys: list[bytes], children: list[int]) -> bytes:
+def branch_table(keys: Sequence[bytes], children: Sequence[int]) -> bytes:
+    """Return the element array of a branch page."""
     sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
     table = np.empty(len(keys), dtype=[("pos", "<u4"), ("ksize", "<u4"), ("child", "<u8")])
     table["pos"] = _positions(sizes)
