@@ -3,6 +3,9 @@
 An output is written to a file without a name where the file system has them (``O_TMPFILE``: a kill leaves nothing),
 else to a hidden file beside the target; it is synced, handed to the caller to be read back and verified, and only then
 given its name, by ``link``, which refuses a name that exists.
+
+One kind of output is made to be replaced at every run: a metrics file that a collector reads.  `replace_own_file` does
+that, and only where the file that stands there begins as ours do; see docs/adr/0011-metrics-file.md.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import ctypes
 import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -20,7 +24,7 @@ from etcdtool.errors import EtcdtoolError, TargetExistsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["StagedFile", "refuse_existing"]
+__all__ = ["StagedFile", "refuse_existing", "refuse_foreign", "replace_own_file"]
 
 _DESCRIPTORS = Path("/proc/self/fd")
 _RENAME_NOREPLACE = 1  # linux/fs.h
@@ -41,6 +45,59 @@ def refuse_existing(target: Path) -> None:
         raise _write_error(target, error) from error
     if not has_folder:
         raise EtcdtoolError(f"cannot write {target}: there is no folder {target.parent}", hint="Make the folder first.")
+
+
+def refuse_foreign(target: Path, own_start: bytes) -> None:
+    """Raise when something stands where the output would go, unless it is a plain file that begins as ours do."""
+    if os.path.lexists(target) and not _starts_with(target, own_start):
+        raise TargetExistsError(
+            f"{target} exists and was not written by this command, so it is not replaced",
+            hint="Give another name, or move it away.",
+        )
+    if not os.path.lexists(target):
+        refuse_existing(target)
+
+
+def replace_own_file(target: Path, content: bytes, *, own_start: bytes, mode: int = 0o644) -> None:
+    """Put a file in the place of the one that an earlier run wrote, at once: a reader sees the old or the new one.
+
+    Args:
+        target: the name; its folder gets a hidden file for a moment.
+        content: all bytes, beginning with ``own_start``.
+        own_start: the first bytes of every file of this kind, by which it is known again.
+        mode: permissions before the umask; collectors run as somebody else.
+
+    Raises:
+        TargetExistsError: something else stands there.
+        EtcdtoolError: it cannot be written; the old file is as it was.
+    """
+    assert content.startswith(own_start)
+    hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    refuse_foreign(target, own_start)
+    try:
+        with StagedFile(hidden, mode=mode) as staged:
+            with staged.reporting():
+                staged.file.write(content)
+            staged.commit()
+        refuse_foreign(target, own_start)  # writing took a while
+        hidden.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _write_error(target, error) from error
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+def _starts_with(path: Path, start: bytes) -> bool:
+    try:
+        # neither a link, which would be replaced itself, nor a pipe, which would keep us waiting
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode) and os.read(descriptor, len(start)) == start
+    finally:
+        os.close(descriptor)
 
 
 class StagedFile(contextlib.AbstractContextManager["StagedFile"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._title = title
         self._shown = sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
+        self._appears_at = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         """Move the bar; it appears after two seconds."""
@@ -36,11 +38,14 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
                 total=total, desc=self._title, unit="B", unit_scale=True, delay=_DELAY_SECONDS, leave=False
             )
             self._bar = bar
+            self._appears_at = time.monotonic() + _DELAY_SECONDS
         self._bar.update(done - self._bar.n)
 
     def paused(self) -> contextlib.AbstractContextManager[object]:
         """Take the bar away while something is printed."""
-        return self._bar.external_write_mode() if self._bar is not None else contextlib.nullcontext()
+        if self._bar is None or time.monotonic() < self._appears_at:  # tqdm would draw it before its time
+            return contextlib.nullcontext()
+        return self._bar.external_write_mode()
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,8 @@ import click
 
 from etcdtool.cli._failures import message_of
 from etcdtool.cli._groups import command, exit_status, write_out
-from etcdtool.cli._verdicts import Failure, Verdict, Verdicts
+from etcdtool.cli._verdicts import Failure, Verdict, Verdicts, worst
+from etcdtool.cli._verify_outputs import Outputs, output_options
 from etcdtool.cli.printers import WriteOut, draw, show, write_lines
 from etcdtool.cli.progress import Progress, Shares
 from etcdtool.cli.text import printable
@@ -24,6 +25,7 @@ from etcdtool.sources import bytes_on_disk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from etcdtool.errors import EtcdtoolError
     from etcdtool.operations.verify_source import VerifiedSource
 
     Check = Callable[[Path, Callable[[int, int], None]], VerifiedSource]
@@ -38,13 +40,20 @@ __all__ = ["verify_command"]
         "etcdtool verify snapshot.db",
         "etcdtool verify backups/*.db.zst --quiet || echo 'a backup is bad'",
         "etcdtool verify snapshot.db -w json | jq .good",
+        "etcdtool verify snapshot.db --metrics-file /var/lib/node_exporter/etcd_backup.prom",
     ],
-    exit_codes=exit_status({3: "a source was read, and it has errors"}),
+    exit_codes=exit_status(
+        {
+            3: "a source was read, and it has errors",
+            12: "a file to be written exists; nothing is replaced but an older metrics file of this command",
+        }
+    ),
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what could not be read; the exit code says all.")
+@output_options
 @click.pass_context
-def verify_command(context: click.Context, *, sources: tuple[Path, ...], quiet: bool) -> None:
+def verify_command(context: click.Context, /, *, sources: tuple[Path, ...], quiet: bool, **files: Path | None) -> None:
     """Check snapshots and db files: the sha256 trailer, every page, every revision.
 
     Everything that is wrong is printed, each finding with a stable code. No file is changed. With several sources each
@@ -54,6 +63,7 @@ def verify_command(context: click.Context, *, sources: tuple[Path, ...], quiet: 
     form = write_out()
     if sources.count(Path("-")) > 1:
         raise UsageError("stdin is given twice", hint="It can be read only once.")
+    outputs = Outputs(**files)
     with Progress("verify") as progress:
         found = []
         for verdict in _verdicts(sources, lambda path, advance: verify_source(path, progress=advance), progress):
@@ -63,7 +73,8 @@ def verify_command(context: click.Context, *, sources: tuple[Path, ...], quiet: 
     verdicts = Verdicts(found)
     if not quiet:
         _show(verdicts, form)
-    context.exit(verdicts.exit_code)
+    unwritten = [_complain(error) for error in outputs.write(verdicts)]
+    context.exit(worst([verdicts.exit_code, *unwritten]))
 
 
 def _verdicts(sources: Sequence[Path], check: Check, progress: Progress) -> Iterator[Verdict]:
@@ -105,10 +116,20 @@ def _modified_seconds(path: Path) -> float | None:
 def _report(verdict: Verdict, form: WriteOut, *, several: bool, quiet: bool) -> None:
     """Say at once why a source could not be read; in lines, say everything at once, should a later one end us."""
     if verdict.failure is not None:
-        print(printable(f"Error: {verdict.failure.message}", newlines=True), file=sys.stderr, flush=True)
+        _print_error(verdict.failure.message)
     if form is WriteOut.SIMPLE and not quiet:
         write_lines(verdict.lines(several=several))
         sys.stdout.flush()
+
+
+def _complain(error: EtcdtoolError) -> int:
+    message, exit_code = message_of(error)
+    _print_error(message)
+    return exit_code
+
+
+def _print_error(message: str) -> None:
+    print(printable(f"Error: {message}", newlines=True), file=sys.stderr, flush=True)
 
 
 def _show(verdicts: Verdicts, form: WriteOut) -> None:
