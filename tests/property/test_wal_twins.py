@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from etcdtool.formats.wal.column_pass import BlockSizes
 from etcdtool.formats.wire import raft_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SIZES = [
     BlockSizes(frames=frames, shortest_run=shortest_run, plain_bytes=plain_bytes)
@@ -199,16 +200,18 @@ CHANGED_STATES = [{name: number} for name in ("term", "vote", "commit") for numb
 OTHER_LAYOUTS = ["no type", "other order", "long varint", "more fields"]
 
 
-def log_with_one(record_type: int, changes: dict[str, Any], variant: str) -> list[wal.Segment]:
-    """Write entries and states of which the third is another."""
+def log_with_one(
+    record_type: int, changes: dict[str, Any], change: Callable[[bytes], bytes] = bytes, *, at: int = 3
+) -> list[wal.Segment]:
+    """Write entries and states of which one is another, under checksums that are right."""
     writer = wal.WalWriter(METADATA)
     for index in range(1, 7):
         entry: dict[str, Any] = {"Type": 0, "Term": 2, "Index": index, "Data": b"data"}
         state: dict[str, Any] = {"term": 2, "vote": 7, "commit": index - 1}
-        (entry if record_type == 2 else state).update(changes if index == 3 else {})
+        (entry if record_type == 2 else state).update(changes if index == at else {})
         packed = [raft_pb2.Entry(**entry).SerializeToString(), raft_pb2.HardState(**state).SerializeToString()]
-        if index == 3:
-            packed[record_type - 2] = varied(packed[record_type - 2], variant)
+        if index == at:
+            packed[record_type - 2] = change(packed[record_type - 2])
         writer.save_record(2, packed[0])
         writer.save_record(3, packed[1])
     return as_segments(writer.files())
@@ -216,8 +219,15 @@ def log_with_one(record_type: int, changes: dict[str, Any], variant: str) -> lis
 
 @pytest.mark.parametrize(("record_type", "changes"), [(2, CHANGED_ENTRIES), (3, CHANGED_STATES)])
 def test_both_engines_judge_one_record_among_others_the_same(record_type: int, changes: list[dict[str, Any]]) -> None:
-    logs = [log_with_one(record_type, change, "usual") for change in changes]
-    logs += [log_with_one(record_type, {}, variant) for variant in OTHER_LAYOUTS]
+    logs = [log_with_one(record_type, change, at=at) for change in changes for at in (1, 3)]
+    logs += [log_with_one(record_type, {}, partial(varied, variant=variant)) for variant in OTHER_LAYOUTS]
     for log in logs:
         for after_index in (0, 2, 3):
             agree(log, after_index)
+
+
+@pytest.mark.parametrize(("record_type", "size"), [(2, 12), (3, 6)])
+def test_both_engines_judge_a_message_with_another_byte_the_same(record_type: int, size: int) -> None:
+    for at in range(size + 1):
+        for byte in (b"\x00", b"\x28", b"\x80", b"\xff"):
+            agree(log_with_one(record_type, {}, lambda message: message[:at] + byte + message[at + 1 :]))  # noqa: B023
