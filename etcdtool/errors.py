@@ -93,12 +93,23 @@ class ChecksumError(FormatError):
     exit_code = 11
 
     def __init__(
-        self, what: str, *, stored: int | str, computed: int | str, offset: int | None = None, where: str = "", hint: str = ""
+        self,
+        what: str,
+        *,
+        stored: int | str,
+        computed: int | str,
+        offset: int | None = None,
+        where: str = "",
+        hint: str = "",
     ) -> None:
         self.stored = stored
         self.computed = computed
         super().__init__(
-            what, f"stored {_hexadecimal(stored)}, computed {_hexadecimal(computed)}", offset=offset, where=where, hint=hint
+            what,
+            f"stored {_hexadecimal(stored)}, computed {_hexadecimal(computed)}",
+            offset=offset,
+            where=where,
+            hint=hint,
         )
 
 
