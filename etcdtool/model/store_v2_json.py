@@ -2,7 +2,7 @@
 
 ``{"Root": node, "WatcherHub": …, "CurrentIndex": n, "Stats": …, "CurrentVersion": 2}``, see
 ``etcdserver/api/v2store/store.go`` @ v3.4.45, ``Save`` and ``Recovery``.  ``Path`` of a node is not read: the names
-that lead to it are its path.  The watchers' event queue and the statistics are not read either; both are written empty.
+that lead to it are its path.  The watchers' event queue and the statistics are not read either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from etcdtool.model.gotext import ZERO_TIME_TEXT, format_time, json_string, pars
 from etcdtool.model.store_v2_tree import INDEX_MAX, PERMANENT, Instant, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Recovered", "StoredNode", "dump", "recover"]
 
@@ -129,18 +129,45 @@ def _lower_case_first(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def dump(root: Node, current_index: int) -> bytes:
-    """Write a store's JSON as upstream does; a byte that is no UTF-8 becomes U+FFFD, as it does there."""
-    events = ",".join(["null"] * _EVENT_QUEUE_CAPACITY)
-    stats = ",".join(f'"{counter}":0' for counter in _COUNTERS)
+def dump(
+    root: Node, current_index: int, *, created: Sequence[StoredNode] = (), stats: Mapping[str, int] | None = None
+) -> bytes:
+    """Write a store's JSON as upstream does; a byte that is no UTF-8 becomes U+FFFD, as it does there.
+
+    Args:
+        root: the node of ``/``.
+        current_index: the store's index.
+        created: what the history of watchers holds: files, in the order in which they were created, 1,000 at the most.
+        stats: counters that are not 0.
+    """
+    counted = dict.fromkeys(_COUNTERS, 0) | dict(stats or {})
+    counters = ",".join(f'"{counter}":{count}' for counter, count in counted.items())
     parts = ['{"Root":']
     parts += _dump_nodes(root)
     parts.append(
-        f',"WatcherHub":{{"EventHistory":{{"Queue":{{"Events":[{events}],"Size":0,"Front":0,"Back":0,'
-        f'"Capacity":{_EVENT_QUEUE_CAPACITY}}},"StartIndex":0,"LastIndex":0}}}},"CurrentIndex":{current_index},'
-        f'"Stats":{{{stats}}},"CurrentVersion":2}}'
+        f',"WatcherHub":{{"EventHistory":{_dump_history(created)}}},"CurrentIndex":{current_index},'
+        f'"Stats":{{{counters}}},"CurrentVersion":2}}'
     )
     return "".join(parts).encode()
+
+
+def _dump_history(created: Sequence[StoredNode]) -> str:
+    size = len(created)
+    assert size < _EVENT_QUEUE_CAPACITY
+    events = ",".join([*map(_dump_creation, created), *["null"] * (_EVENT_QUEUE_CAPACITY - size)])
+    first, last = (created[0].node.modified_index, created[-1].node.modified_index) if created else (0, 0)
+    return (
+        f'{{"Queue":{{"Events":[{events}],"Size":{size},"Front":0,"Back":{size},'
+        f'"Capacity":{_EVENT_QUEUE_CAPACITY}}},"StartIndex":{first},"LastIndex":{last}}}'
+    )
+
+
+def _dump_creation(stored: StoredNode) -> str:
+    node = stored.node
+    return (
+        f'{{"action":"create","node":{{"key":{json_string(stored.path)},"value":{json_string(node.value)},'
+        f'"modifiedIndex":{node.modified_index},"createdIndex":{node.created_index}}}}}'
+    )
 
 
 def _dump_nodes(root: Node) -> Iterator[str]:

@@ -19,9 +19,8 @@ from support.cli import invoke
 from support.users import public_folder, without_privileges
 from support.zygote import MOMENTS, Zygote
 
-from etcdtool import targets
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.targets import StagedFile
+from etcdtool.targets import StagedFile, files
 
 if TYPE_CHECKING:
     import random
@@ -42,7 +41,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kind_of_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a file gets its name: from none (O_TMPFILE), from a hidden one by a link, or by a rename."""
     if request.param != "unnamed":
-        monkeypatch.setattr(targets, "_DESCRIPTORS", Path("/nowhere"))
+        monkeypatch.setattr(files, "_DESCRIPTORS", Path("/nowhere"))
     if request.param == "without links":
 
         def refuse(*_: object, **__: object) -> None:

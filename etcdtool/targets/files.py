@@ -1,6 +1,6 @@
-"""Staged, atomic, never-overwriting writes: the only place that creates outputs.
+"""One file as an output.
 
-An output is written to a file without a name where the file system has them (``O_TMPFILE``: a kill leaves nothing),
+It is written to a file without a name where the file system has them (``O_TMPFILE``: a kill leaves nothing),
 else to a hidden file beside the target; it is synced, handed to the caller to be read back and verified, and only then
 given its name, by ``link``, which refuses a name that exists.
 
@@ -11,7 +11,6 @@ that, and only where the file that stands there begins as ours do; see docs/adr/
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import secrets
@@ -19,32 +18,17 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from etcdtool.errors import EtcdtoolError, TargetExistsError
+from etcdtool.errors import TargetExistsError
+from etcdtool.targets.disk import refuse_existing, rename_without_replacing, sync_folder, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["StagedFile", "refuse_existing", "refuse_foreign", "replace_own_file"]
+__all__ = ["StagedFile", "refuse_foreign", "replace_own_file"]
 
 _DESCRIPTORS = Path("/proc/self/fd")
-_RENAME_NOREPLACE = 1  # linux/fs.h
-_AT_FDCWD = -100  # linux/fcntl.h
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
-
-
-def refuse_existing(target: Path) -> None:
-    """Raise when something, even a dangling link, stands where the output would go."""
-    if os.path.lexists(target):
-        raise TargetExistsError(
-            f"{target} exists, and nothing that exists is overwritten", hint="Give another name, or move it away."
-        )
-    try:
-        has_folder = target.parent.is_dir()
-    except (OSError, ValueError) as error:
-        raise _write_error(target, error) from error
-    if not has_folder:
-        raise EtcdtoolError(f"cannot write {target}: there is no folder {target.parent}", hint="Make the folder first.")
 
 
 def refuse_foreign(target: Path, own_start: bytes) -> None:
@@ -81,9 +65,9 @@ def replace_own_file(target: Path, content: bytes, *, own_start: bytes, mode: in
             staged.commit()
         refuse_foreign(target, own_start)  # writing took a while
         hidden.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
     finally:
         hidden.unlink(missing_ok=True)
 
@@ -115,7 +99,7 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         try:
             self._descriptor = self._open(mode)
         except OSError as error:
-            raise _write_error(target, error) from error
+            raise write_error(target, error) from error
         self.file: BinaryIO = os.fdopen(self._descriptor, "w+b", buffering=1 << 20)
         self._committed = False
 
@@ -140,7 +124,7 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         try:
             yield
         except OSError as error:
-            raise _write_error(self.target, error) from error
+            raise write_error(self.target, error) from error
 
     def sync(self) -> None:
         """Have every byte on disk.
@@ -170,7 +154,7 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
                 refuse_existing(self.target)
                 raise
             self._committed = True
-            _sync_folder(self.target.parent)
+            sync_folder(self.target.parent)
 
     def _name(self) -> None:
         if self._hidden is None:
@@ -182,7 +166,7 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            _rename_without_replacing(self._hidden, self.target)
+            rename_without_replacing(self._hidden, self.target)
             return
         self._hidden.unlink()
 
@@ -198,34 +182,3 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
 
     def __exit__(self, *failure: object) -> None:
         self.discard()
-
-
-def _rename_without_replacing(hidden: Path, target: Path) -> None:
-    # Python has no renameat2, and a file system without hard links has no other atomic way that overwrites nothing
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.renameat2(_AT_FDCWD, os.fsencode(hidden), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(target))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_error(target: Path, error: OSError | ValueError) -> EtcdtoolError:
-    code = error.errno if isinstance(error, OSError) else None
-    hint = {
-        errno.ENOSPC: "Free some space or choose another disk; nothing was left behind.",
-        errno.EDQUOT: "Your quota is used up; nothing was left behind.",
-        errno.EROFS: "Choose a place that can be written.",
-        errno.EACCES: "Choose a folder that you may write to.",
-        errno.EPERM: "Choose a folder that you may write to.",
-        errno.EFBIG: "Raise the limit (ulimit -f), or choose a file system for large files; nothing was left behind.",
-        errno.ENAMETOOLONG: "Choose a shorter name.",
-    }.get(code or 0, "")
-    reason = os.strerror(code) if code else str(error)  # ValueError: a zero byte in the name
-    return EtcdtoolError(f"cannot write {target}: {reason.lower()}", hint=hint)

@@ -1,0 +1,12 @@
+"""Staged, atomic, never-overwriting writes: the only place that creates outputs.
+
+`files`: one file; `folders`: a folder with what is in it.
+"""
+
+from __future__ import annotations
+
+from etcdtool.targets.disk import refuse_existing
+from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
+from etcdtool.targets.folders import StagedFolder
+
+__all__ = ["StagedFile", "StagedFolder", "refuse_existing", "refuse_foreign", "replace_own_file"]

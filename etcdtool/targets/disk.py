@@ -1,0 +1,66 @@
+"""What every kind of output needs of the disk: a name that is free, a folder that is synced, and errors in words."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from etcdtool.errors import EtcdtoolError, TargetExistsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["refuse_existing", "rename_without_replacing", "sync_folder", "write_error"]
+
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_AT_FDCWD = -100  # linux/fcntl.h
+
+
+def refuse_existing(target: Path) -> None:
+    """Raise when something, even a dangling link, stands where the output would go."""
+    if os.path.lexists(target):
+        raise TargetExistsError(
+            f"{target} exists, and nothing that exists is overwritten", hint="Give another name, or move it away."
+        )
+    try:
+        has_folder = target.parent.is_dir()
+    except (OSError, ValueError) as error:
+        raise write_error(target, error) from error
+    if not has_folder:
+        raise EtcdtoolError(f"cannot write {target}: there is no folder {target.parent}", hint="Make the folder first.")
+
+
+def rename_without_replacing(hidden: Path, target: Path) -> None:
+    """Rename a file or folder, unless the new name is taken; raises OSError as rename does."""
+    # Python has no renameat2, and a file system without hard links has no other atomic way that overwrites nothing
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.renameat2(_AT_FDCWD, os.fsencode(hidden), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(target))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_error(target: Path, error: OSError | ValueError) -> EtcdtoolError:
+    """Return the error that says what the disk said of a write."""
+    code = error.errno if isinstance(error, OSError) else None
+    hint = {
+        errno.ENOSPC: "Free some space or choose another disk; nothing was left behind.",
+        errno.EDQUOT: "Your quota is used up; nothing was left behind.",
+        errno.EROFS: "Choose a place that can be written.",
+        errno.EACCES: "Choose a folder that you may write to.",
+        errno.EPERM: "Choose a folder that you may write to.",
+        errno.EFBIG: "Raise the limit (ulimit -f), or choose a file system for large files; nothing was left behind.",
+        errno.ENAMETOOLONG: "Choose a shorter name.",
+    }.get(code or 0, "")
+    reason = os.strerror(code) if code else str(error)  # ValueError: a zero byte in the name
+    return EtcdtoolError(f"cannot write {target}: {reason.lower()}", hint=hint)

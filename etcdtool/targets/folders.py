@@ -1,0 +1,207 @@
+"""A folder as an output: made under a hidden name, and renamed when it is complete.
+
+Beside a target that does not exist; inside one that does and is empty, since that may be a mount point, which cannot be
+renamed.  A kill leaves a hidden folder behind, nothing under the target's name; the next run for the same target takes
+it away, unless a running process still holds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Self
+
+from etcdtool.errors import EtcdtoolError, TargetExistsError
+from etcdtool.targets.disk import rename_without_replacing, sync_folder, write_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["StagedFolder", "is_vacant"]
+
+_LEFT_OVER = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.etcdtool-partial")
+_NO_FLAGS = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_MODE = 0o700
+
+
+def is_vacant(target: Path) -> bool:
+    """Tell whether nothing is in a folder but what a file system or a killed run of ours left there.
+
+    Raises:
+        OSError: it cannot be listed, or is no folder.
+    """
+    return all(_is_left_over(path, target) or _is_lost_and_found(path) for path in target.iterdir())
+
+
+class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
+    """A folder that gets its name only by `commit`; left without one, it is gone.
+
+    Args:
+        target: the name it will have; an empty folder may stand there.
+        entry: the one folder inside that everything is written under, so that it takes a single rename to complete a
+            target that exists.
+
+    Attributes:
+        path: where to write; it stands for the target.
+
+    Raises:
+        TargetExistsError: something that is no empty folder stands there.
+        EtcdtoolError: the disk refuses.
+    """
+
+    def __init__(self, target: Path, *, entry: str = "") -> None:
+        self.target = target
+        self._entry = entry
+        self._made_parents: list[Path] = []
+        self._lock = -1
+        self._committed: Path | None = None
+        try:
+            self._inside = bool(entry) and target.is_dir()
+            if os.path.lexists(target) and not (self._inside and is_vacant(target)):
+                raise TargetExistsError(
+                    f"{target} exists, and nothing that exists is overwritten",
+                    hint="Give another name, or move it away.",
+                )
+            home = target if self._inside else target.parent
+            self._make_parents(home)
+            self.path = home / f".{target.name}.{secrets.token_hex(4)}.etcdtool-partial"
+            _take_away_left_overs(home, target)
+            self.path.mkdir(mode=_MODE)
+            self._lock = _locked(self.path)
+        except OSError as error:
+            self._forget_parents()
+            raise write_error(target, error) from error
+
+    def _make_parents(self, folder: Path) -> None:
+        if not folder.is_dir():
+            self._make_parents(folder.parent)
+            folder.mkdir(mode=_MODE)
+            self._made_parents.append(folder)
+
+    def create(self, name: str, *, mode: int = 0o600) -> int:
+        """Make a new file, and the folders it is in; return its descriptor, open for reading and writing."""
+        path = self.path / name
+        with self.reporting():
+            path.parent.mkdir(mode=_MODE, parents=True, exist_ok=True)
+            return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+        raise AssertionError  # reporting() raises
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Turn what the disk says of writes into our error.
+
+        Raises:
+            EtcdtoolError: the disk is full or fails.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise write_error(self.target, error) from error
+
+    def refuse_full_disk(self, size: int) -> None:
+        """Raise when there is no room for so many bytes."""
+        free = shutil.disk_usage(self.path).free
+        if free < size:
+            raise EtcdtoolError(
+                f"cannot write {self.target}: {size} bytes are needed, and {free} are free",
+                hint="Free some space or choose another disk; nothing was left behind.",
+            )
+
+    def sync(self) -> None:
+        """Have the names of all files inside on disk; what is in them is their writer's to sync."""
+        with self.reporting():
+            for folder, _, _ in os.walk(self.path, topdown=False):
+                sync_folder(self.path.joinpath(folder))
+
+    def commit(self) -> None:
+        """Give the folder its name, durably.
+
+        Raises:
+            TargetExistsError: somebody else made something of that name meanwhile.
+        """
+        self.sync()
+        with self.reporting():
+            source, target = self.path, self.target
+            if self._inside:
+                source, target = source / self._entry, target / self._entry
+            try:
+                _rename(source, target)
+            except OSError as error:
+                if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+                    raise TargetExistsError(f"{target} was made by another process meanwhile") from None
+                raise
+            self._committed = target
+            for folder in {target.parent, *(parent.parent for parent in self._made_parents)}:
+                sync_folder(folder)
+
+    def withdraw(self) -> None:
+        """Take a committed folder back, so that it is gone when the context ends."""
+        if self._committed is not None:
+            _rename(self._committed, self.path / self._entry if self._inside else self.path)
+            self._committed = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._committed is None or self._inside:
+            shutil.rmtree(self.path, ignore_errors=True)
+        if self._committed is None:
+            self._forget_parents()
+        if self._lock >= 0:
+            os.close(self._lock)
+
+    def _forget_parents(self) -> None:
+        for folder in reversed(self._made_parents):
+            with contextlib.suppress(OSError):  # somebody put something there meanwhile
+                folder.rmdir()
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        rename_without_replacing(source, target)
+    except OSError as error:
+        if error.errno not in _NO_FLAGS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        source.rename(target)  # fails where a file or a folder with content came meanwhile
+
+
+def _take_away_left_overs(home: Path, target: Path) -> None:
+    for path in list(home.iterdir()):
+        if _is_left_over(path, target):
+            with contextlib.suppress(OSError):
+                lock = _locked(path)
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(lock)
+
+
+def _is_left_over(path: Path, target: Path) -> bool:
+    match = _LEFT_OVER.fullmatch(path.name)
+    return match is not None and match["target"] == target.name and path.is_dir() and not path.is_symlink()
+
+
+def _is_lost_and_found(path: Path) -> bool:
+    """Every new ext4 volume has one."""
+    try:
+        return path.name == "lost+found" and path.is_dir() and not any(path.iterdir())
+    except PermissionError:
+        return True
+
+
+def _locked(folder: Path) -> int:
+    """Return a descriptor that holds a lock on a folder, so that no other run takes it for a left-over."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
