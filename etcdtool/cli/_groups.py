@@ -143,7 +143,7 @@ class Command(_Documented):
         if isinstance(error, UnsupportedFormError):
             return _BAD_FEATURE
         if isinstance(error, click.UsageError) and not isinstance(error, click.NoSuchOption):
-            return _BAD_ARGUMENTS
+            return _BAD_ARGUMENTS if _BAD_ARGUMENTS in self.exit_codes else 1  # cobra's own checks of arguments give 1
         return 1
 
 

@@ -21,6 +21,8 @@ __all__ = ["Keys", "group_rows", "hash_keys"]
 _WORD_SIZE = 8
 _SHORT_KEY_MAX = 1024
 """Keys up to this size are hashed as columns: the work is a pass over the rows for every eight bytes of the longest."""
+_PAIRS_PER_BLOCK = 1 << 16
+"""Temporaries of so many pairs stay in cache."""
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SEED = np.uint64(0xC2B2AE3D27D4EB4F)
 _SHIFT = np.uint64(29)
@@ -93,11 +95,20 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
     first = np.ones(count, dtype=np.bool_)
     first[1:] = packed[1:] != packed[:-1]
     del packed
-    joined = np.flatnonzero(~first)
-    equal = _same_keys(keys, order[joined - 1], order[joined])
-    for place in np.unique(_run_starts(first, joined[~equal])).tolist():
+    for place in np.unique(_run_starts(first, _unequal_places(keys, order, first))).tolist():
         _regroup(keys, order, first, place)
     return order, first
+
+
+def _unequal_places(keys: Keys, order: NDArray[np.int64], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the places whose key has the hash of the one before and is another all the same."""
+    found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    for start in range(1, len(order), _PAIRS_PER_BLOCK):
+        joined = start + np.flatnonzero(~first[start : start + _PAIRS_PER_BLOCK])
+        equal = _same_keys(keys, order[joined - 1], order[joined])
+        if not equal.all():
+            found.append(joined[~equal])
+    return np.concatenate(found)
 
 
 def _same_keys(keys: Keys, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:

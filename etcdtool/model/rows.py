@@ -21,7 +21,8 @@ from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.engine import Engine
 from etcdtool.formats.words import UnalignedWords, unaligned_words
 from etcdtool.model.keyvalue import KeyValue
-from etcdtool.model.revision import MAIN_MAX, REVISION_SIZE, SEPARATOR, TOMBSTONE_MARK, TOMBSTONE_SIZE, Revision
+from etcdtool.model.revision import Revision
+from etcdtool.model.revisions import revision_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,7 +144,7 @@ def _slices(data: memoryview, start: NDArray[np.int64], size: NDArray[np.int64])
 def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
     words = unaligned_words(image.data)
     start, end = block.value_start, block.value_end
-    main, sub, tombstone, well_formed = _revision_columns(image, words, block)
+    main, sub, tombstone, well_formed = revision_columns(image, words, block)
     fields, parsed = _key_value_columns(words, len(image.data), start, end)
     _parse_rest(image.data, start, end, fields, parsed)
     return Rows(
@@ -160,27 +161,6 @@ def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
         runs=block.runs(),
         **fields,
     )
-
-
-def _revision_columns(
-    image: Image, words: UnalignedWords, block: columns.LeafBlock
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_], NDArray[np.bool_]]:
-    start, end = block.key_start, block.value_start
-    size = end - start
-    octets = np.frombuffer(image.data, dtype=np.uint8)
-    long = size == TOMBSTONE_SIZE
-    well_formed = long | (size == REVISION_SIZE)
-    # another length is never read as a revision: those rows look at the file's start instead, and count as zeros
-    whole = well_formed.all()
-    at = start if whole else np.where(well_formed, start, 0)
-    main = words.big_endian(at)
-    sub = words.big_endian(at + 9)
-    well_formed &= (octets[at + 8] == SEPARATOR) & (main <= MAIN_MAX) & (sub <= MAIN_MAX)
-    tombstone = well_formed & long & (octets[end - 1] == TOMBSTONE_MARK)
-    if not well_formed.all():
-        main[~well_formed] = 0
-        sub[~well_formed] = 0
-    return main, sub, tombstone, well_formed
 
 
 def _key_value_columns(

@@ -31,6 +31,7 @@ __all__ = [
     "Level",
     "Tree",
     "UnevenTreeError",
+    "contiguous_runs",
     "iter_blocks",
     "iter_leaf_blocks",
     "leaf_pages",
@@ -81,12 +82,7 @@ class LeafBlock:
 
     def runs(self) -> list[tuple[int, int]]:
         """Return ``(start, stop)`` of the stretches in which each pair follows the one before without a gap."""
-        if not len(self):
-            return []
-        gaps = np.flatnonzero(self.key_start[1:] != self.value_end[:-1])
-        starts = np.concatenate((self.key_start[:1], self.key_start[gaps + 1]))
-        stops = np.concatenate((self.value_end[gaps], self.value_end[-1:]))
-        return list(zip(starts.tolist(), stops.tolist(), strict=True))
+        return contiguous_runs(self.key_start, self.value_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +120,16 @@ class Tree:
     levels: tuple[Level, ...]
     leaves: NDArray[np.int64]
     owned: NDArray[np.int64]
+
+
+def contiguous_runs(start: NDArray[np.int64], stop: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return ``(start, stop)`` of the stretches in which each span begins where the one before ends."""
+    if not len(start):
+        return []
+    gaps = np.flatnonzero(start[1:] != stop[:-1])
+    starts = np.concatenate((start[:1], start[gaps + 1]))
+    stops = np.concatenate((stop[gaps], stop[-1:]))
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
 def leaf_pages(image: Image, bucket: Bucket) -> NDArray[np.int64]:

@@ -1,0 +1,217 @@
+"""``etcdtool hashkv``: of one file as etcdutl 3.7 has it (``etcdutl/hashkv_command.go``); how several files differ."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etcdtool.cli._comparison import ComparisonView
+from etcdtool.cli._groups import command, write_out
+from etcdtool.cli._v2_nodes import text_or_base64
+from etcdtool.cli.printers import Table, show
+from etcdtool.cli.progress import Progress
+from etcdtool.cli.text import printable_bytes
+from etcdtool.operations.hashkv import HashKV, hashkv, hashkv_detailed
+from etcdtool.operations.hashkv_compare import compare
+from etcdtool.sources import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from etcdtool.sources import Database
+
+__all__ = ["hashkv_command"]
+
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+_DEFAULT_DEPTH = 2
+_EXIT_DIFFERS = 3
+
+
+class _RevisionType(click.ParamType[int]):
+    """An int64 the way etcdutl reads it: decimal, or hex with 0x."""
+
+    name = "revision"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value, 0) if isinstance(value, str) else int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no revision", param, ctx)
+        if not _INT64_MIN <= number <= _INT64_MAX:
+            self.fail(f"{value} is out of range", param, ctx)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class _HashView:
+    found: HashKV
+    by_prefix: bool
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        found = self.found
+        pairs = [
+            ("hash", str(found.hash)),
+            ("hash revision", str(found.hash_revision)),
+            ("compact revision", str(found.compact_revision)),
+        ]
+        return pairs if found.from_revision is None else [*pairs, ("from revision", str(found.from_revision))]
+
+    def _groups(self) -> Iterable[list[str]]:
+        for group in self.found.groups:
+            yield [str(group.hash), str(group.revisions), str(group.last_revision), printable_bytes(group.prefix)]
+
+    def simple(self) -> Iterable[str]:
+        yield ", ".join(value for _, value in self._pairs())
+        for cells in self._groups():
+            yield ", ".join(cells)
+
+    def table(self) -> Table:
+        if self.by_prefix:
+            headers = ["hash", "revisions", "last revision", "prefix"]
+            return Table(headers=headers, rows=list(self._groups()), left=frozenset({3}))
+        return Table(headers=[name for name, _ in self._pairs()], rows=[[value for _, value in self._pairs()]])
+
+    def fields(self) -> Iterable[tuple[str, str]]:
+        for name, value in self._pairs():
+            yield name.capitalize(), value
+        for group in self.found.groups:
+            yield "", ""
+            yield "Prefix", f'"{printable_bytes(group.prefix)}"'
+            yield "Hash", str(group.hash)
+            yield "Revisions", str(group.revisions)
+            yield "Last revision", str(group.last_revision)
+
+    def as_json(self) -> object:
+        found = self.found
+        document: dict[str, Any] = {
+            "hash": found.hash,
+            "hashRevision": found.hash_revision,
+            "compactRevision": found.compact_revision,
+        }
+        if found.from_revision is not None:
+            document["fromRevision"] = found.from_revision
+        if self.by_prefix:
+            document["groups"] = [
+                {
+                    **text_or_base64("prefix", group.prefix),
+                    "hash": group.hash,
+                    "revisions": group.revisions,
+                    "lastRevision": group.last_revision,
+                }
+                for group in found.groups
+            ]
+        return document
+
+
+@command(
+    "hashkv",
+    short_help="Print the hash of a file's history, or say where members part.",
+    examples=[
+        "etcdtool hashkv snapshot.db",
+        "etcdtool hashkv snapshot.db --rev 1641 -w json",
+        "etcdtool hashkv snapshot.db --from 1500 --to 1641 --by-prefix 2",
+        "etcdtool hashkv n0.db n1.db n2.db",
+    ],
+    exit_codes={
+        0: "it worked; several files agree",
+        1: "it failed, or the call's words are off",
+        3: "several files were read, and they do not agree",
+        4: "-w got a form that does not exist",
+    },
+    upstream=True,
+)
+@click.argument("files", metavar="FILE [OTHER]...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--rev",
+    "--to",
+    "revision",
+    type=_RevisionType(),
+    default=0,
+    metavar="REV",
+    help="Maximum revision to hash. Default: the latest; of several files, the latest that all have.",
+)
+@click.option(
+    "--from", "from_revision", type=_RevisionType(), metavar="REV", help="Leave out what is older than this revision."
+)
+@click.option(
+    "--by-prefix",
+    "depth",
+    type=click.IntRange(0, 1000),
+    metavar="DEPTH",
+    help="A hash for each group of keys too: those whose first DEPTH parts between slashes are the same. "
+    f"Of several files, the groups that differ; default there: {_DEFAULT_DEPTH}.",
+)
+@click.option(
+    "--keys",
+    "keys_max",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Of several files, name the first N revisions in which each differs.",
+)
+@click.option(
+    "--timeout", metavar="DURATION", expose_value=False, help="For etcdutl's sake: nothing here waits for a lock."
+)
+@click.pass_context
+def hashkv_command(
+    context: click.Context,
+    *,
+    files: Sequence[Path],
+    revision: int,
+    from_revision: int | None,
+    depth: int | None,
+    keys_max: int,
+) -> None:
+    """Print the hash of the history in a snapshot or db file up to a revision, as etcdutl 3.7 prints it.
+
+    The line says hash, hash revision, compact revision: what etcdctl endpoint hashkv says of a server that was
+    started on the same data. The file is not changed (etcdutl changes it).
+
+    With more than one FILE, say whether they agree, which ones do not, from which revision on, and in which keys.
+    They are compared as if all were compacted where the one is that is compacted most.
+    """
+    form = write_out()
+    with contextlib.ExitStack() as stack:
+        databases = [stack.enter_context(open_database(file)) for file in files]
+        progress = _Advance(databases, stack.enter_context(Progress("hashkv")))
+        if len(databases) == 1:
+            found = _hash_of(databases[0], revision, from_revision, depth, progress)
+            show(_HashView(found, depth is not None), form)
+            return
+        comparison = compare(
+            databases,
+            from_revision=from_revision,
+            to_revision=revision,
+            depth=_DEFAULT_DEPTH if depth is None else depth,
+            keys_max=keys_max,
+            advance=progress,
+        )
+    show(ComparisonView(comparison), form)
+    if not comparison.equal:
+        context.exit(_EXIT_DIFFERS)
+
+
+def _hash_of(
+    database: Database, revision: int, from_revision: int | None, depth: int | None, progress: _Advance
+) -> HashKV:
+    if from_revision is None and depth is None:
+        return hashkv(database, revision, advance=progress)
+    return hashkv_detailed(database, revision, from_revision=from_revision, depth=depth, advance=progress)
+
+
+class _Advance:
+    """Adds up what was read, for the bar."""
+
+    def __init__(self, databases: Sequence[Database], progress: Progress) -> None:
+        self._total = sum(database.size for database in databases)
+        self._progress = progress
+        self._done = 0
+
+    def __call__(self, size: int) -> None:
+        self._done += size
+        self._progress(self._done, self._total)

@@ -1,0 +1,173 @@
+"""The history of a store by revisions and keys alone: what compactions and hashes of the key space are computed from.
+
+Its rows are those of `etcdtool.model.revisions`, all of them, brought together by user key.  About 58 bytes a revision
+stay in memory.
+Format: docs/formats/hashes.md; upstream: ``server/storage/mvcc/kvstore.go``, ``restore`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from etcdtool.errors import FormatError
+from etcdtool.formats.bbolt import columns, cursor
+from etcdtool.formats.words import unaligned_words
+from etcdtool.model import schema
+from etcdtool.model.grouping import Keys, group_rows, hash_keys
+from etcdtool.model.keyspace import Compactions, read_meta
+from etcdtool.model.revision import MAIN_MAX
+from etcdtool.model.revisions import iter_revisions, user_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from etcdtool.formats.bbolt.cursor import Bucket
+    from etcdtool.formats.bbolt.page import Image
+    from etcdtool.formats.engine import Engine
+    from etcdtool.model.revisions import Revisions
+
+__all__ = ["History", "current_revision", "open_history"]
+
+_COLUMNS = (
+    ("main", np.int64),
+    ("sub", np.int64),
+    ("tombstone", np.bool_),
+    ("start", np.int64),
+    ("size", np.uint32),
+    ("key_start", np.int64),
+    ("key_size", np.uint32),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Every revision of a database, in the order of the bucket; offsets count from the start of the file.
+
+    Attributes:
+        data: the file.
+        compactions: what bucket ``meta`` says of them.
+        main, sub, tombstone: the revision.
+        start, size: where its entry lies: revision key and record, one behind the other.
+        key_start, key_size: where the user's key lies.
+        order: row numbers brought together by key, ascending within a key; keys in no particular order.
+        first: for each place in ``order``, whether a new key begins there.
+    """
+
+    data: memoryview
+    compactions: Compactions
+    main: NDArray[np.int64]
+    sub: NDArray[np.int64]
+    tombstone: NDArray[np.bool_]
+    start: NDArray[np.int64]
+    size: NDArray[np.uint32]
+    key_start: NDArray[np.int64]
+    key_size: NDArray[np.uint32]
+    order: NDArray[np.int64]
+    first: NDArray[np.bool_]
+
+    @classmethod
+    def read(
+        cls,
+        image: Image,
+        *,
+        engine: Engine = "columns",
+        pages_per_block: int = columns.PAGES_PER_BLOCK,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> Self:
+        """Read buckets ``meta`` and ``key`` of a database.
+
+        Args:
+            image: the database.
+            engine: how the bucket is read; grouping is done by a dictionary with ``plain``.
+            pages_per_block: how many leaf pages are read at a time.
+            advance: is told the bytes of each block when it is read.
+
+        Raises:
+            FormatError: a bucket cannot be walked, or something in it is off.
+        """
+        compactions, bucket = open_history(image)
+        words = unaligned_words(image.data)
+        hashes: list[NDArray[np.uint64]] = [np.empty(0, dtype=np.uint64)]
+        parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, dtype=kind)] for name, kind in _COLUMNS}
+        if bucket is not None:
+            for block in iter_revisions(image, bucket, engine=engine, pages_per_block=pages_per_block):
+                key_start, key_size = user_keys(image, block, engine=engine)
+                if engine == "columns":
+                    hashes.append(hash_keys(Keys(image.data, words, key_start, key_size)))
+                _add(parts, block, key_start, key_size)
+                advance(int((block.stop - block.start).sum()))
+        taken = {name: np.concatenate(parts.pop(name)) for name, _ in _COLUMNS}
+        keys = Keys(image.data, words, taken["key_start"], taken["key_size"].astype(np.int64))
+        order, first = _group_plainly(keys) if engine == "plain" else group_rows(keys, _joined(hashes))
+        return cls(data=image.data, compactions=compactions, order=order, first=first, **taken)
+
+    def __len__(self) -> int:
+        return len(self.main)
+
+    @property
+    def current_revision(self) -> int:
+        """What a server that starts on the data calls its revision."""
+        return current_revision(self.compactions, int(self.main[-1]) if len(self) else 0)
+
+    def key_of(self, row: int) -> bytes:
+        """Return the user's key of a row."""
+        start = int(self.key_start[row])
+        return bytes(self.data[start : start + int(self.key_size[row])])
+
+    def entry(self, row: int) -> memoryview:
+        """Return the revision key of a row with the record behind it."""
+        start = int(self.start[row])
+        return self.data[start : start + int(self.size[row])]
+
+
+def open_history(image: Image) -> tuple[Compactions, Bucket | None]:
+    """Return how far the history was cut off, and bucket ``key``, None where there is none.
+
+    Raises:
+        FormatError: a bucket cannot be walked, or a mark of compaction is no revision that a store can have.
+    """
+    compactions = Compactions.parse(read_meta(image))
+    if max(compactions.finished, compactions.scheduled) == MAIN_MAX:
+        raise FormatError("mark of compaction", "beyond what a server loads: 2^63-1")
+    return compactions, cursor.root_buckets(image).get(schema.KEY)
+
+
+def current_revision(compactions: Compactions, last: int) -> int:
+    """Return what a server calls its revision, where ``last`` is the newest main revision stored, 0 without any."""
+    return max(1, last, compactions.finished, compactions.scheduled)
+
+
+def _add(
+    parts: dict[str, list[NDArray[Any]]], block: Revisions, key_start: NDArray[np.int64], key_size: NDArray[np.int64]
+) -> None:
+    taken = {
+        "main": block.main,
+        "sub": block.sub,
+        "tombstone": block.tombstone,
+        "start": block.start,
+        "size": block.stop - block.start,
+        "key_start": key_start,
+        "key_size": key_size,
+    }
+    for name, kind in _COLUMNS:
+        parts[name].append(taken[name].astype(kind, copy=False))
+
+
+def _joined(hashes: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    joined = np.concatenate(hashes)
+    hashes.clear()
+    return joined
+
+
+def _group_plainly(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    groups: dict[bytes, list[int]] = {}
+    for row in range(len(keys.start)):
+        groups.setdefault(keys(row), []).append(row)
+    order = [row for rows in groups.values() for row in rows]
+    first = [place == 0 for rows in groups.values() for place in range(len(rows))]
+    return np.array(order, dtype=np.int64), np.array(first, dtype=np.bool_)
