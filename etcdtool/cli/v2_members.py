@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etcdtool.cli._groups import command, write_out
+from etcdtool.cli._members import member_fields, member_json
 from etcdtool.cli._v2_source import opened, source_options
 from etcdtool.cli.printers import Table, show
-from etcdtool.cli.text import hex_id, printable, quoted
+from etcdtool.cli.text import hex_id, printable
 from etcdtool.cli.v2 import SOURCE_EXIT_STATUS
 
 if TYPE_CHECKING:
@@ -47,28 +48,11 @@ class _Members:
 
     def fields(self) -> Iterable[tuple[str, str]]:
         for member in self.members:
-            yield "ID", str(member.id)
-            yield "ID (hex)", quoted(hex_id(member.id))
-            yield "Name", quoted(member.name)
-            for url in member.peer_urls:
-                yield "PeerURL", quoted(url)
-            for url in member.client_urls:
-                yield "ClientURL", quoted(url)
+            yield from member_fields(member)
             yield "", ""
 
     def as_json(self) -> object:
         return {"members": [member_json(member) for member in self.members]}
-
-
-def member_json(member: Member) -> dict[str, Any]:
-    """Return a member as ``GET /v2/members`` has it, its id in decimal too."""
-    return {
-        "id": hex_id(member.id),
-        "id_decimal": member.id,
-        "name": member.name,
-        "peerURLs": list(member.peer_urls),
-        "clientURLs": list(member.client_urls),
-    }
 
 
 @command(

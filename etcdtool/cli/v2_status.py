@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcdtool.cli._groups import command, write_out
+from etcdtool.cli._members import member_json
 from etcdtool.cli._reports import count_line
 from etcdtool.cli._v2_nodes import is_hidden
 from etcdtool.cli._v2_source import opened, source_options
@@ -15,7 +16,6 @@ from etcdtool.cli.printers import Table, show
 from etcdtool.cli.text import hex_id, human_size, printable, quoted
 from etcdtool.cli.times import rfc3339
 from etcdtool.cli.v2 import SOURCE_EXIT_STATUS
-from etcdtool.cli.v2_members import member_json
 from etcdtool.model.store_v2 import cluster_version
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from support.bbolt_files import numbered, written
 from etcdtool.errors import FormatError
 from etcdtool.findings import Severity
 from etcdtool.formats.bbolt import columns, cursor
-from etcdtool.formats.bbolt.check import check
+from etcdtool.formats.bbolt.check import check, pages_in_use
 from etcdtool.formats.bbolt.page import Image, PageFlag
 
 if TYPE_CHECKING:
@@ -92,3 +92,12 @@ def test_a_file_that_the_real_check_refuses_is_refused(seed: int, tmp_path: Path
     except FormatError:
         return
     assert found or not is_refused
+
+
+@pytest.mark.parametrize("name", [name for name in samples.databases() if not name.startswith("damaged")])
+def test_pages_in_use_are_those_that_the_real_one_does_not_call_free(name: str) -> None:
+    path = samples.unpack(name)
+    listed = [line.split() for line in said(path, "pages").stdout.splitlines()[2:]]
+    free = sum(1 for cells in listed if cells[1] == "free")
+    image = Image.open(memoryview(path.read_bytes()))
+    assert image.high_water_mark - pages_in_use(image) == free

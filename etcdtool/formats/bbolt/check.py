@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
 
-__all__ = ["FINDINGS_PER_CODE_MAX", "check"]
+__all__ = ["FINDINGS_PER_CODE_MAX", "check", "pages_in_use"]
 
 FINDINGS_PER_CODE_MAX = 1000
 """Findings of one code that are given; the rest is counted in one more."""
@@ -38,11 +38,17 @@ def check(image: Image, *, engine: Engine = "columns") -> Iterator[Finding]:
         engine: ``columns`` proves large buckets good column-wise and looks page by page only where that fails;
             ``plain`` looks page by page everywhere.  Both find the same.
     """
-    yield from _limited(_check(image, engine))
+    yield from _limited(_check(image, engine, bytearray(image.page_limit)))
 
 
-def _check(image: Image, engine: Engine) -> Iterator[Finding]:
+def pages_in_use(image: Image, *, engine: Engine = "columns") -> int:
+    """Return how many pages are a meta page, the freelist's or reached from a bucket, overflow pages included."""
     marks = bytearray(image.page_limit)
+    deque(_check(image, engine, marks), maxlen=0)
+    return sum(1 for mark in marks if mark & USED)
+
+
+def _check(image: Image, engine: Engine, marks: bytearray) -> Iterator[Finding]:
     yield from _check_metas(image, marks)
     free_is_known = yield from _check_freelist(image, marks)
     yield from _check_buckets(image, marks, engine)
