@@ -12,8 +12,10 @@ from support.wal_files import METADATA, as_segments, frame_offsets, with_bytes
 
 from etcdtool.errors import ChecksumError, FormatError
 from etcdtool.formats import wal
+from etcdtool.formats.digest import crc32c
 from etcdtool.formats.raft import ConfState, HardState
 from etcdtool.formats.wal.column_pass import BlockSizes
+from etcdtool.formats.wal.records import pack_frame
 from etcdtool.formats.wire import raft_pb2
 
 if TYPE_CHECKING:
@@ -231,3 +233,22 @@ def test_both_engines_judge_a_message_with_another_byte_the_same(record_type: in
     for at in range(size + 1):
         for byte in (b"\x00", b"\x28", b"\x80", b"\xff"):
             agree(log_with_one(record_type, {}, lambda message: message[:at] + byte + message[at + 1 :]))  # noqa: B023
+
+
+def test_an_entry_without_data_has_none_whatever_follows() -> None:
+    writer = wal.WalWriter(METADATA, padded=False)
+    for index, data in enumerate((b"data", None, b"long " * 200), 1):
+        writer.save_entry(index, 1, data)
+    _, entries = agree(as_segments(writer.files()))
+    assert [len(data) for _, _, _, data in entries] == [4, 0, 1000]
+
+
+def test_entries_before_the_metadata_are_refused() -> None:
+    image, crc = b"", 0
+    for index in range(1, 6):
+        entry = raft_pb2.Entry(Type=0, Term=1, Index=index, Data=b"data").SerializeToString()
+        crc = crc32c(entry, crc)
+        image += pack_frame(2, entry, crc)
+    kind, message, *_ = agree(as_segments([(wal.segment_name(0, 0), image)]))
+    assert kind is FormatError
+    assert "is no entry of a log" in message
