@@ -28,12 +28,13 @@ UNKNOWN = Code(
 KEY_MISSING = Code(
     code="buckets.key-missing",
     severity=Severity.ERROR,
-    meaning="There is no bucket key, though there are others: a server starts on it without a single key.",
+    meaning="There is no bucket key, and what etcdctl backup makes has a bucket meta alone: a server starts on it "
+    "without a single key.",
     remedy="Use another copy.",
 )
 MISSING = Code(
     code="buckets.missing",
-    severity=Severity.WARNING,
+    severity=Severity.NOTE,
     meaning="Buckets are missing that every server makes at its first start. etcdctl backup and etcdctl migrate leave "
     "them to the next server.",
     remedy="None is needed for data that one of these made; else use another copy.",
@@ -46,7 +47,7 @@ def check_buckets(names: Collection[bytes]) -> Iterator[Finding]:
     for name in names:
         if name not in schema.BUCKETS:
             yield UNKNOWN.finding("the root bucket", f"unknown bucket {name!r}")
-    if schema.KEY not in names and len(names) > 1:
+    if schema.KEY not in names and set(names) != {schema.META}:
         yield KEY_MISSING.finding("the root bucket", "no bucket key")
     missing = [name.decode() for name in schema.BUCKETS if name not in names]
     if missing:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from etcdtool.findings import Finding
 
-__all__ = ["CODES", "check_container", "digest_positions"]
+__all__ = ["CODES", "check_container", "check_size", "digest_positions"]
 
 CUT_SHORT = Code(
     code="container.cut-short",
@@ -28,10 +28,11 @@ CUT_SHORT = Code(
 )
 NO_TRAILER = Code(
     code="container.no-trailer",
-    severity=Severity.WARNING,
-    meaning="No sha256 trailer follows the pages, as in a database file copied from a data dir. Nothing proves that "
-    "the bytes are those that were written, and restore takes the file with --skip-hash-check only.",
-    remedy="If it should be a snapshot, save it again with snapshot save.",
+    severity=Severity.NOTE,
+    meaning="No sha256 trailer follows the pages, as in a database file copied from a data dir. The pages and records "
+    "were checked, yet nothing proves that their bytes are those that were written: a value that was changed shows "
+    "nowhere. Restore takes the file with --skip-hash-check only.",
+    remedy="None is needed for a copied database. If it should be a snapshot, save it again with snapshot save.",
 )
 TRAILER_CUT = Code(
     code="container.trailer-cut",
@@ -79,20 +80,30 @@ def digest_positions(size: int, image_size: int) -> list[int]:
     return sorted(positions)
 
 
-def check_container(data: memoryview, *, name: str, image_size: int, digests: Mapping[int, bytes]) -> Iterator[Finding]:
+def check_size(data: memoryview, *, name: str, image_size: int) -> Iterator[Finding]:
+    """Yield what is off about the size of a server's own database: it may be larger than its pages, not smaller."""
+    missing = image_size - len(data)
+    if missing > 0:
+        yield CUT_SHORT.finding(name, f"ends {missing} bytes before the last page does", offset=len(data))
+
+
+def check_container(
+    data: memoryview, *, name: str, image_size: int, digests: Mapping[int, bytes] | None
+) -> Iterator[Finding]:
     """Yield what is off around the pages.
 
     Args:
         data: the whole file.
         name: what to call it.
         image_size: bytes that the meta page counts: high-water mark times page size.
-        digests: position -> sha256 of all bytes before it, for each of `digest_positions`.
+        digests: position -> sha256 of all bytes before it, for each of `digest_positions`; None when they were not
+            computed: then only sizes are judged.
     """
     size = len(data)
     tail = size - image_size
-    sealed = has_trailer(size) and digests.get(size - TRAILER_SIZE) == bytes(data[size - TRAILER_SIZE :])
+    sealed = has_trailer(size) and _fits(data, size - TRAILER_SIZE, digests)
     if tail < 0:
-        cause = "; its sha256 trailer fits, so that it was cut before it was sealed" if sealed else ""
+        cause = "; its sha256 trailer fits, so that it was cut before it was sealed" if sealed and digests else ""
         yield CUT_SHORT.finding(name, f"ends {-tail} bytes before the last page does{cause}", offset=size)
     elif tail == 0:
         yield NO_TRAILER.finding(name, "has no sha256 trailer", offset=size)
@@ -109,12 +120,17 @@ def check_container(data: memoryview, *, name: str, image_size: int, digests: Ma
         yield from _check_long_tail(data, name=name, image_size=image_size, digests=digests)
 
 
+def _fits(data: memoryview, position: int, digests: Mapping[int, bytes] | None) -> bool:
+    """Tell whether the sum that stands there is that of the bytes before; nothing is held against an unknown one."""
+    return digests is None or digests.get(position) == bytes(data[position : position + TRAILER_SIZE])
+
+
 def _check_long_tail(
-    data: memoryview, *, name: str, image_size: int, digests: Mapping[int, bytes]
+    data: memoryview, *, name: str, image_size: int, digests: Mapping[int, bytes] | None
 ) -> Iterator[Finding]:
     tail = len(data) - image_size
     trailer_end = image_size + TRAILER_SIZE
-    if digests.get(image_size) == bytes(data[image_size:trailer_end]):
+    if digests is not None and _fits(data, image_size, digests):
         extra = tail - TRAILER_SIZE
         yield APPENDED.finding(
             name, f"{extra} bytes follow the sha256 trailer", offset=trailer_end, hint=f"Cut it to {trailer_end} bytes"
@@ -131,7 +147,8 @@ def _check_long_tail(
         yield NO_TRAILER.finding(name, "has no sha256 trailer", offset=image_size)
 
 
-def _mismatch(data: memoryview, name: str, digests: Mapping[int, bytes]) -> Finding:
+def _mismatch(data: memoryview, name: str, digests: Mapping[int, bytes] | None) -> Finding:
+    assert digests is not None, "nothing is held against a sum that was not computed"
     position = len(data) - TRAILER_SIZE
     stored = bytes(data[position:])
     what = "zeros" if not any(stored) else stored.hex()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etcdtool.checks.codes import Code
+from etcdtool.checks.codes import Code, shown
 from etcdtool.findings import Severity
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from etcdtool.model.keyspace import Keyspace
 
 __all__ = ["CODES", "check_generations"]
-
-_SHOWN_KEY_SIZE = 200
 
 BROKEN = Code(
     code="generations.broken",
@@ -141,6 +139,4 @@ def _count(rows: NDArray[np.int64]) -> str:
 
 
 def _key(keyspace: Keyspace, row: int) -> str:
-    key = keyspace.key_of(row)
-    shown = key[:_SHOWN_KEY_SIZE].decode("utf-8", "backslashreplace")
-    return f"key {shown}…" if len(key) > _SHOWN_KEY_SIZE else f"key {shown}"
+    return f"key {shown(keyspace.key_of(row))}"

@@ -8,7 +8,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from etcdtool.checks import buckets, container, generations, pages, revisions
+from etcdtool.checks import (
+    alarms,
+    auth,
+    buckets,
+    container,
+    generations,
+    leases,
+    members,
+    meta,
+    pages,
+    revisions,
+    skipped,
+)
 
 if TYPE_CHECKING:
     from etcdtool.checks.codes import Code
@@ -21,6 +33,12 @@ SUBJECTS: dict[str, tuple[str, tuple[Code, ...]]] = {
     "buckets": ("Buckets", buckets.CODES),
     "revisions": ("Revisions", revisions.CODES),
     "generations": ("The history of each key", generations.CODES),
+    "leases": ("Leases", leases.CODES),
+    "auth": ("Users and roles", auth.CODES),
+    "members": ("Members of the cluster", members.CODES),
+    "meta": ("What the server notes of its log and of the schema", meta.CODES),
+    "alarms": ("Alarms", alarms.CODES),
+    "verify": ("What was not looked at", skipped.CODES),
 }
 """First word of the code -> title and codes; each check file declares its own."""
 

@@ -1,41 +1,38 @@
 """``verify``: everything that can be said about a database file without a server.
 
 The sha256 is computed in one other thread over the same map, which also reads ahead; the checks run meanwhile.
-Findings come in the order container, pages, revisions, generations.
+Findings come in the order container, pages, buckets, revisions, generations.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from etcdtool.checks.buckets import check_buckets
-from etcdtool.checks.container import check_container, digest_positions
-from etcdtool.checks.generations import check_generations
+from etcdtool.checks.container import check_container, check_size, digest_positions
 from etcdtool.checks.pages import NO_IMAGE, check_pages
-from etcdtool.checks.revisions import NOT_CHECKED, RowCheck, check_compaction_marks
+from etcdtool.checks.skipped import say_skipped
 from etcdtool.errors import FormatError
-from etcdtool.findings import Finding, Report
-from etcdtool.formats.bbolt import cursor
+from etcdtool.findings import Report
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
-from etcdtool.model import schema
-from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, iter_rows, read_meta
-from etcdtool.model.revision import MAIN_MAX
 from etcdtool.operations.engine import chosen_engine
+from etcdtool.operations.limiter import limited
+from etcdtool.operations.verify_content import ContentCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from etcdtool.findings import Finding
     from etcdtool.formats.engine import Engine
+    from etcdtool.model.keyspace import Keyspace
 
     Progress = Callable[[int, int], None]
 
-__all__ = ["VerifiableDatabase", "verify"]
+__all__ = ["Depth", "VerifiableDatabase", "verify"]
 
-_FINDINGS_PER_CODE_MAX = 100
 _HASH_CHUNK_SIZE = 8 << 20
 _POLL_SECONDS = 0.1
 
@@ -60,8 +57,32 @@ class VerifiableDatabase(Protocol):
     def file(self) -> _Bytes: ...  # noqa: D102  the class says it
 
 
-def verify(database: VerifiableDatabase, *, progress: Progress | None = None, engine: Engine | None = None) -> Report:
-    """Check the trailer, the pages, the revisions and the history of a snapshot or database file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How much of a file is looked at.
+
+    Attributes:
+        quick: leave out what reads every byte: the sha256 sum and bucket ``key``; notes say so.
+        in_data_dir: the file is a server's own database, which has no trailer and is preallocated.
+        inspect: more checks of the key space, made when it can be read.
+    """
+
+    quick: bool = False
+    in_data_dir: bool = False
+    inspect: Callable[[Keyspace], Iterator[Finding]] | None = None
+
+
+_FULL = Depth()
+
+
+def verify(
+    database: VerifiableDatabase,
+    *,
+    progress: Progress | None = None,
+    engine: Engine | None = None,
+    depth: Depth = _FULL,
+) -> Report:
+    """Check the trailer, the pages, the buckets, the revisions and the history of a snapshot or database file.
 
     A file that is cut short or damaged gives findings, as far as it can be read.
 
@@ -69,102 +90,53 @@ def verify(database: VerifiableDatabase, *, progress: Progress | None = None, en
         database: an opened file.
         progress: is called with the bytes done and the bytes there are.
         engine: how buckets are read; what ``ETCDTOOL_ENGINE`` says when not given.
+        depth: how much of it is looked at.
     """
     engine = engine or chosen_engine()
     data, name = database.file.data, database.name
     try:
         image = Image.open(data, partial=True)
     except FormatError as error:
-        return _report_without_image(data, name, error)
+        return _report_without_image(data, name, error, depth)
     image_size = image.high_water_mark * image.page_size
-    with _Hasher(data, digest_positions(len(data), image_size)) as hasher:
+    with _Hasher(data, _positions(data, image_size, depth)) as hasher:
 
         def advance(position: int) -> None:
             if progress is not None:
                 progress(*hasher.progress(position))
 
-        checks = [*_limited(check_pages(image, engine=engine)), *_check_keyspace(image, engine, advance)]
+        content = ContentCheck(image=image, engine=engine, advance=advance, quick=depth.quick, inspect=depth.inspect)
+        checks = [*limited(check_pages(image, engine=engine)), *content.findings()]
         digests = hasher.wait(advance)
-    container = check_container(data, name=name, image_size=image_size, digests=digests)
-    return Report([*container, *checks])
+    return Report([*_check_container(data, name, image_size, digests, depth), *checks, *_skipped(depth)])
 
 
-def _report_without_image(data: memoryview, name: str, error: FormatError) -> Report:
+def _positions(data: memoryview, image_size: int, depth: Depth) -> list[int]:
+    return [] if depth.quick or depth.in_data_dir else digest_positions(len(data), image_size)
+
+
+def _check_container(
+    data: memoryview, name: str, image_size: int, digests: dict[int, bytes], depth: Depth
+) -> Iterator[Finding]:
+    if depth.in_data_dir:
+        return check_size(data, name=name, image_size=image_size)
+    return check_container(data, name=name, image_size=image_size, digests=None if depth.quick else digests)
+
+
+def _skipped(depth: Depth) -> Iterator[Finding]:
+    return say_skipped() if depth.quick else iter(())
+
+
+def _report_without_image(data: memoryview, name: str, error: FormatError, depth: Depth) -> Report:
     report = Report([NO_IMAGE.finding(name, error.problem, offset=error.offset, hint=error.hint)])
     size = len(data)
-    if has_trailer(size):
+    if has_trailer(size) and not depth.in_data_dir:
         image_size = size - TRAILER_SIZE
-        with _Hasher(data, [image_size]) as hasher:
+        with _Hasher(data, _positions(data, image_size, depth)) as hasher:
             digests = hasher.wait(lambda _: None)
-        report.extend(check_container(data, name=name, image_size=image_size, digests=digests))
+        report.extend(_check_container(data, name, image_size, digests, depth))
+    report.extend(_skipped(depth))
     return report
-
-
-def _check_keyspace(image: Image, engine: Engine, advance: Callable[[int], None]) -> Iterator[Finding]:
-    try:
-        buckets = cursor.root_buckets(image)
-        meta = read_meta(image)
-    except FormatError:
-        yield NOT_CHECKED.finding("the root bucket and bucket meta", "a page of theirs cannot be read")
-        return
-    yield from check_buckets(buckets)
-    yield from check_compaction_marks(meta)
-    if schema.KEY not in buckets:
-        return
-    compactions = _compactions(meta)
-    builder = KeyspaceBuilder(image)
-    check = RowCheck(image.data, compactions.revision if compactions else MAIN_MAX)
-    limiter = _Limiter()
-    found: list[Finding] = []
-    try:
-        for rows in iter_rows(image, buckets[schema.KEY], engine=engine):
-            found.extend(limiter.pass_on(check.findings(rows)))
-            builder.add(rows)
-            advance(int(rows.message_end[-1]))
-    except FormatError:
-        # how far a reader came before a bad page depends on the reader: what it saw until then is left out
-        yield NOT_CHECKED.finding("bucket key", "a page of its tree cannot be read")
-        return
-    yield from found
-    yield from limiter.summary()
-    if compactions is not None:
-        yield from _limited(check_generations(builder.finish(compactions)))
-
-
-def _compactions(meta: dict[bytes, bytes]) -> Compactions | None:
-    try:
-        return Compactions.parse(meta)
-    except FormatError:
-        return None
-
-
-class _Limiter:
-    """Lets the first findings of each code through, and counts the others."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._beyond: dict[str, Finding] = {}
-
-    def pass_on(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        """Yield those that are among the first of their code."""
-        for finding in findings:
-            self._counts[finding.code] += 1
-            if self._counts[finding.code] <= _FINDINGS_PER_CODE_MAX:
-                yield finding
-            else:
-                self._beyond.setdefault(finding.code, finding)
-
-    def summary(self) -> Iterator[Finding]:
-        """Yield one finding for each code of which some were left out."""
-        for code, finding in self._beyond.items():
-            detail = f"{self._counts[code] - _FINDINGS_PER_CODE_MAX} more findings like this"
-            yield Finding(code=code, severity=finding.severity, where="file", detail=detail)
-
-
-def _limited(findings: Iterable[Finding]) -> Iterator[Finding]:
-    limiter = _Limiter()
-    yield from limiter.pass_on(findings)
-    yield from limiter.summary()
 
 
 class _Hasher:
