@@ -32,7 +32,10 @@ def _warning(code: str, meaning: str, remedy: str = _NOTHING_WRITES_IT) -> Code:
 NO_IMAGE = _error("bbolt.no-image", "No meta page can be used, so that nothing in the file can be found.")
 CODES = (
     NO_IMAGE,
-    _error("bbolt.bucket-header", "The header of a bucket is too short."),
+    _error(
+        "bbolt.bucket-header",
+        "The header of a bucket is too short, or has a root page where the bucket itself stands behind it.",
+    ),
     _error("bbolt.element-bounds", "An element claims bytes outside of its page."),
     _error("bbolt.element-flags", "An element of a leaf page has flags that do not exist."),
     _warning(

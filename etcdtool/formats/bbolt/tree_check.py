@@ -165,9 +165,14 @@ class TreeCheck:
         if element.flags & BUCKET_FLAG:
             try:
                 item = Item(element.key, element.value, element.flags, page_id, element.offset)
-                self.nested.append(parse_bucket(item))
+                bucket = parse_bucket(item)
             except PageError as problem:
                 yield page_error(problem, where)
+                return
+            self.nested.append(bucket)
+            if bucket.root and len(element.value) != BUCKET_HEADER.size:
+                detail = f"{bucket_name(bucket)} has root page {bucket.root} and {len(element.value)} bytes, not 16"
+                yield error("bbolt.bucket-header", where, detail, bucket.offset)
         elif self.is_root:
             yield error("bbolt.root-item", where, f"entry {_shown(element.key)} is not a bucket", element.offset)
 
