@@ -12,17 +12,17 @@ import click
 
 from etcdtool.cli._conversion import ConversionView
 from etcdtool.cli._groups import command, exit_status, write_out
+from etcdtool.cli._report_file import refuse_report_file, write_report_file
 from etcdtool.cli._tokens import view_tokens
 from etcdtool.cli._v2_source import opened, source_options
 from etcdtool.cli.printers import show, show_on_stderr
-from etcdtool.cli.text import json_text, safe_json
+from etcdtool.cli.text import safe_json
 from etcdtool.errors import UsageError
 from etcdtool.model.conversion import Directories
 from etcdtool.model.conversion_plan import Revisions
 from etcdtool.operations.conversion_chain import TtlPolicy
 from etcdtool.operations.convert import ConvertOptions, convert
 from etcdtool.operations.converters import DEFAULT_CHAIN
-from etcdtool.targets import StagedFile, refuse_existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -166,7 +166,7 @@ def convert_command(
             return
         report = _convert(data, output, options)
         if report_file is not None:
-            _write_report(report_file, report)
+            write_report_file(report_file, report.as_json())
         view = ConversionView(report)
         if output == _STDOUT and not options.dry_run:
             show_on_stderr(view)
@@ -202,10 +202,7 @@ def _refuse(output: Path | None, report_file: Path | None, options: ConvertOptio
         return
     if output is None and not options.dry_run:
         raise UsageError("no target was given", hint="Give -o FILE, -o - or --dry-run.")
-    if report_file is not None:
-        refuse_existing(report_file)
-        if report_file == output:
-            raise UsageError("-o and --report-file name the same file")
+    refuse_report_file(report_file, output)
 
 
 def _convert(data: V2Data, output: Path | None, options: ConvertOptions) -> ConversionReport:
@@ -227,11 +224,3 @@ class _Terminal(io.RawIOBase, BinaryIO):
         """Print a piece of JSON."""
         sys.stdout.write(safe_json(bytes(data).decode()))
         return len(data)
-
-
-def _write_report(path: Path, report: ConversionReport) -> None:
-    with StagedFile(path, mode=0o644) as staged:
-        with staged.reporting():
-            staged.file.write(f"{json_text(report.as_json(), indent=2)}\n".encode("utf-8", "backslashreplace"))
-        staged.sync()
-        staged.commit()

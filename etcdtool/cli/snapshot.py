@@ -9,6 +9,10 @@ __all__ = ["snapshot_group"]
 _COMMANDS = {
     "status": ("etcdtool.cli.snapshot_status:status_command", "Print hash, revision, keys and size, as etcdutl does."),
     "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check snapshots: trailer, pages and revisions."),
+    "salvage": (
+        "etcdtool.cli.snapshot_salvage:salvage_command",
+        "Write what a damaged snapshot still holds to a new one.",
+    ),
 }
 
 snapshot_group = LazyGroup(

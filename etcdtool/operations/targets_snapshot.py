@@ -8,7 +8,6 @@ version it is.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import mmap
 import struct
 from typing import TYPE_CHECKING, Self
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from etcdtool.model.conversion_plan import Plan
     from etcdtool.model.ports import Origin
 
-__all__ = ["SnapshotTarget"]
+__all__ = ["SnapshotTarget", "map_staged", "write_sealed"]
 
 _U64 = struct.Struct(">Q")
 _NO_LEASE_DEFINED = -1
@@ -54,15 +53,7 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
 
     def write(self, plan: Plan, origin: Origin) -> None:
         """Write image and trailer, and sync them."""
-        out = self._stage.file
-        with self._stage.reporting():
-            written = write_database(out, _buckets(plan, origin))
-            out.flush()
-            with self._mapped() as image:
-                digest = hashlib.sha256(image[: written.size]).digest()
-            out.seek(written.size)
-            out.write(digest)
-        self._stage.sync()
+        write_sealed(self._stage, _buckets(plan, origin))
 
     def read_back(self) -> Iterator[WrittenRecord]:
         """Check the staged file from its first byte to its last, then yield its records.
@@ -91,8 +82,7 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
 
     @contextlib.contextmanager
     def _mapped(self) -> Iterator[memoryview]:
-        # not closed by hand: views of it may be alive, and the last of them closes it
-        yield memoryview(mmap.mmap(self._stage.fileno(), 0, prot=mmap.PROT_READ))
+        yield map_staged(self._stage)
 
     def commit(self) -> None:
         """Give the file its name."""
@@ -103,6 +93,27 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
 
     def __exit__(self, *failure: object) -> None:
         self._stage.discard()
+
+
+def write_sealed(
+    stage: StagedFile, buckets: Mapping[bytes, Iterable[tuple[bytes, bytes]]], *, page_size: int = 4096
+) -> None:
+    """Write buckets as a snapshot, image and sha256 trailer, and sync them; buckets are as of `write_database`."""
+    out = stage.file
+    with stage.reporting():
+        written = write_database(out, buckets, page_size=page_size)
+        out.flush()
+        digest = sha256_of(map_staged(stage)[: written.size])
+        assert digest is not None  # nothing stops it
+        out.seek(written.size)
+        out.write(digest)
+    stage.sync()
+
+
+def map_staged(stage: StagedFile) -> memoryview:
+    """Return what was written so far, as it lies on disk."""
+    # not closed by hand: views of it may be alive, and the last of them closes it
+    return memoryview(mmap.mmap(stage.fileno(), 0, prot=mmap.PROT_READ))
 
 
 def _records(data: memoryview, rows: Rows, ttl_of: Mapping[int, int]) -> Iterator[WrittenRecord]:
