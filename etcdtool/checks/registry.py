@@ -18,6 +18,7 @@ from etcdtool.checks import (
     members,
     meta,
     pages,
+    restored,
     revisions,
     skipped,
 )
@@ -38,6 +39,7 @@ SUBJECTS: dict[str, tuple[str, tuple[Code, ...]]] = {
     "members": ("Members of the cluster", members.CODES),
     "meta": ("What the server notes of its log and of the schema", meta.CODES),
     "alarms": ("Alarms", alarms.CODES),
+    "restore": ("A restore as a check", restored.CODES),
     "verify": ("What was not looked at", skipped.CODES),
 }
 """First word of the code -> title and codes; each check file declares its own."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etcdtool.errors import EtcdtoolError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from etcdtool.cli.printers import WriteOut
 
@@ -27,6 +29,8 @@ _WRITE_OUT_KEY = "etcdtool.write_out"
 _COMMAND_KEY = "etcdtool.command"
 _WRITE_OUT_FORMS = ("simple", "table", "json", "fields")
 _BAD_FEATURE, _BAD_ARGUMENTS = 4, 128
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 EXIT_STATUS: Mapping[int, str] = {
     0: "it worked",
@@ -126,7 +130,25 @@ class Command(_Documented):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, having said whose call this is: its exit codes hold from here on."""
         ctx.meta[_COMMAND_KEY] = self
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, list(self._with_plain_switches(args)) if self.upstream else args)
+
+    def _with_plain_switches(self, args: list[str]) -> Iterator[str]:
+        """Take ``--switch=true`` and ``--switch=false``, as Go's flags do: scripts for etcdutl have them."""
+        switches = {
+            name for param in self.params if isinstance(param, click.Option) and param.is_flag for name in param.opts
+        }
+        for place, word in enumerate(args):
+            if word == "--":
+                yield from args[place:]
+                return
+            name, equals, value = word.partition("=")
+            if not equals or name not in switches:
+                yield word
+            elif value in _TRUE:
+                yield name
+            elif value not in _FALSE:
+                reason = f'strconv.ParseBool: parsing "{value}": invalid syntax'
+                raise EtcdtoolError(f'invalid argument "{value}" for "{name}" flag: {reason}')
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it, if ``-w`` got a form that exists; the command a form belongs to is known only here."""

@@ -8,6 +8,10 @@ __all__ = ["snapshot_group"]
 
 _COMMANDS = {
     "status": ("etcdtool.cli.snapshot_status:status_command", "Print hash, revision, keys and size, as etcdutl does."),
+    "restore": (
+        "etcdtool.cli.snapshot_restore:restore_command",
+        "Make the data dir of a new cluster's member from a snapshot.",
+    ),
     "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check snapshots: trailer, pages and revisions."),
     "salvage": (
         "etcdtool.cli.snapshot_salvage:salvage_command",

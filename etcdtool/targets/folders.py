@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
@@ -21,7 +22,6 @@ from etcdtool.targets.disk import rename_without_replacing, sync_folder, write_e
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["StagedFolder", "is_vacant"]
 
@@ -88,7 +88,8 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         """Make a new file, and the folders it is in; return its descriptor, open for reading and writing."""
         path = self.path / name
         with self.reporting():
-            path.parent.mkdir(mode=_MODE, parents=True, exist_ok=True)
+            for folder in reversed([one for one in path.parents if self.path in one.parents]):
+                folder.mkdir(mode=_MODE, exist_ok=True)
             return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
         raise AssertionError  # reporting() raises
 
@@ -117,7 +118,7 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         """Have the names of all files inside on disk; what is in them is their writer's to sync."""
         with self.reporting():
             for folder, _, _ in os.walk(self.path, topdown=False):
-                sync_folder(self.path.joinpath(folder))
+                sync_folder(Path(folder))
 
     def commit(self) -> None:
         """Give the folder its name, durably.

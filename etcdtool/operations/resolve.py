@@ -1,0 +1,31 @@
+"""Look up the hosts of peer URLs, as etcd does before it believes that two lists of URLs are the same."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+__all__ = ["resolve"]
+
+_SECONDS_MAX = 30.0
+_RETRY_SECONDS = 1.0
+
+
+def resolve(place: str) -> str:
+    """Return ``address:port`` for a ``host:port``, trying for half a minute, as upstream does.
+
+    Raises:
+        OSError: there is no such host.
+    """
+    host, _, port = place.rpartition(":")
+    deadline = time.monotonic() + _SECONDS_MAX
+    while True:
+        try:
+            address = str(socket.getaddrinfo(host.strip("[]"), port or None, type=socket.SOCK_STREAM)[0][4][0])
+        except (OSError, UnicodeError) as error:
+            if time.monotonic() + _RETRY_SECONDS > deadline:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                raise OSError(f"lookup {host}: {reason}") from None
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,209 @@
+"""The staged copy of a snapshot's database: copied, verified where it lies, and edited."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etcdtool.checks import container
+from etcdtool.errors import AnswerIsNoError, ChecksumError, EtcdtoolError
+from etcdtool.findings import Severity
+from etcdtool.formats.bbolt.page import Image
+from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
+from etcdtool.model.keyspace import read_meta
+from etcdtool.operations.restore_edit import edit_database, version_to_write
+from etcdtool.operations.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etcdtool.findings import Finding, Report
+    from etcdtool.model.bootstrap import Bootstrap
+    from etcdtool.model.schema import Version
+    from etcdtool.operations.restore_events import Events
+    from etcdtool.sources import Database
+    from etcdtool.targets import StagedFolder
+
+    Progress = Callable[[int, int], None]
+
+__all__ = ["StagedDatabase", "refuse_without_trailer"]
+
+_CHUNK_SIZE = 8 << 20
+_IN_KERNEL_CHUNK_SIZE = 1 << 26
+_NO_COPY_IN_KERNEL = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
+_SUBJECTS_THAT_COUNT = {"container", "bbolt", "buckets", "revisions", "generations"}
+"""Others speak of what a restore writes anew, or of what it leaves to the server, as etcdutl does."""
+_WITHOUT_HASH = {code.code for code in (container.SHA256_MISMATCH, container.TRAILER_CUT, container.APPENDED)}
+_FINDINGS_SHOWN_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    data: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    name: str
+    file: _File
+
+
+def refuse_without_trailer(database: Database) -> None:
+    """Raise when a file's size says that it has no sha256 trailer."""
+    if database.trailer is None:
+        raise EtcdtoolError(
+            "snapshot missing hash but --skip-hash-check=false",
+            hint="A copy of member/snap/db has none: give --skip-hash-check. A snapshot without it was cut short.",
+        )
+
+
+class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
+    """A copy of a database in a staged folder.
+
+    Args:
+        folder: where it goes.
+        name: its path in there.
+        source: what is copied.
+    """
+
+    def __init__(self, folder: StagedFolder, name: str, source: Database) -> None:
+        self._folder = folder
+        self._source = source
+        self._descriptor = folder.create(name)
+        try:
+            with folder.reporting():
+                _copy(source, self._descriptor)
+            # on its way to the disk while it is verified
+            self._syncing = threading.Thread(target=self._sync_early, name="sync", daemon=True)
+            self._syncing.start()
+            self._data = memoryview(mmap.mmap(self._descriptor, source.size, prot=mmap.PROT_READ))
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _sync_early(self) -> None:
+        with contextlib.suppress(OSError):  # the last sync says so again
+            os.fdatasync(self._descriptor)
+
+    def verify(self, *, skip_hash_check: bool, events: Events, progress: Progress | None = None) -> Report:
+        """Check the copy.
+
+        Raises:
+            ChecksumError: the trailer is not that of the file.
+            AnswerIsNoError: something else is wrong that a server would stumble over, or serve.
+        """
+        copy = _Copy(self._source.name, _File(self._data))
+        report = verify(copy, progress=progress)
+        errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+        if not skip_hash_check:
+            self._refuse_mismatch(errors)
+        blocking = [finding for finding in errors if _counts(finding, skip_hash_check=skip_hash_check)]
+        if blocking:
+            raise AnswerIsNoError(_complaint(self._source.name, blocking), hint=_HINT_DAMAGED)
+        for finding in errors:
+            events.tell(str(finding), warning=True)
+        return report
+
+    def _refuse_mismatch(self, errors: list[Finding]) -> None:
+        if not any(finding.code in _WITHOUT_HASH for finding in errors):
+            return
+        computed = sha256_of(self._data[:-TRAILER_SIZE])
+        assert computed is not None
+        stored = bytes(self._data[-TRAILER_SIZE:])
+        if stored != computed:
+            raise _HashError(f"expected sha256 {_go_bytes(stored)}, got {_go_bytes(computed)}", hint=_HINT_MISMATCH)
+
+    def edit(self, cluster: Bootstrap, wanted: Version | None, *, bump_revision: int, events: Events) -> Version:
+        """Make it the database of a member of a new cluster, and sync it; return the version it is written for.
+
+        Raises:
+            EtcdtoolError: as `edit_database`, or the disk refuses.
+        """
+        data = self._data[:-TRAILER_SIZE] if has_trailer(len(self._data)) else self._data
+        image = Image.open(data)
+        version = version_to_write(read_meta(image), wanted)
+        edit = edit_database(image, cluster, version, bump_revision=bump_revision, events=events)
+        self._syncing.join()
+        with self._folder.reporting():
+            # from here on nothing looks at the map: the file gets shorter by its trailer
+            os.ftruncate(self._descriptor, len(data))
+            os.ftruncate(self._descriptor, max(len(data), edit.size))
+            for offset, piece in edit.pages:
+                _write_at(self._descriptor, piece, offset)
+            os.fdatasync(self._descriptor)
+            _write_at(self._descriptor, edit.meta[1], edit.meta[0])
+            os.fsync(self._descriptor)
+        return version
+
+    def __exit__(self, *failure: object) -> None:
+        self._syncing.join()
+        os.close(self._descriptor)
+
+
+_HINT_MISMATCH = (
+    "The file was changed after it was saved (etcdutl hashkv does that). Use another copy, or give --skip-hash-check"
+)
+_HINT_DAMAGED = "Use another copy. etcdtool snapshot verify says it all, with what can be done"
+
+
+class _HashError(ChecksumError):
+    """A trailer that is not the file's, in upstream's words."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__("snapshot", stored=0, computed=0, hint=hint)
+        self.message = message
+        self.args = (message,)
+
+
+def _counts(finding: Finding, *, skip_hash_check: bool) -> bool:
+    if skip_hash_check and finding.code in _WITHOUT_HASH:
+        return False
+    return finding.code.partition(".")[0] in _SUBJECTS_THAT_COUNT
+
+
+def _complaint(name: str, findings: list[Finding]) -> str:
+    more = len(findings) - _FINDINGS_SHOWN_MAX
+    lines = [f"  {finding}" for finding in findings[:_FINDINGS_SHOWN_MAX]]
+    lines += [f"  and {more} more"] if more > 0 else []
+    return "\n".join([f"{name} is damaged, so it is not restored", *lines])
+
+
+def _go_bytes(data: bytes) -> str:
+    return f"[{' '.join(map(str, data))}]"
+
+
+def _copy(source: Database, descriptor: int) -> None:
+    size = source.size
+    done = 0
+    with contextlib.suppress(FileNotFoundError), source.file.path.open("rb") as file:
+        done = _copy_in_kernel(file.fileno(), descriptor, size)
+    while done < size:
+        done += os.pwrite(descriptor, source.file.data[done : done + _CHUNK_SIZE], done)
+
+
+def _copy_in_kernel(source: int, descriptor: int, size: int) -> int:
+    """Copy as far as the kernel does it; return how far that was."""
+    done = 0
+    while done < size:
+        try:
+            copied = os.copy_file_range(source, descriptor, min(size - done, _IN_KERNEL_CHUNK_SIZE), done, done)
+        except OSError as error:
+            if error.errno in _NO_COPY_IN_KERNEL:
+                return done
+            raise
+        if copied == 0:
+            return done
+        done += copied
+    return done
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written

@@ -1,0 +1,130 @@
+"""What a restore changes in the database: members, raft's place in its new log, marks, and the schema's version.
+
+All else stays as it is in the snapshot, the old cluster's ``confState`` included, which a server renews at its first
+start.
+Upstream: ``saveDB``, ``modifyLatestRevision``, ``saveWALAndSnap``, ``updateCIndex`` in
+``etcdutl/snapshot/v3_snapshot.go`` @ v3.7.1.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING
+
+from etcdtool.errors import EtcdtoolError, UnsupportedVersionError
+from etcdtool.formats.bbolt.transaction import Transaction
+from etcdtool.model import schema
+from etcdtool.model.membership import member_id_text
+from etcdtool.model.revision import MAIN_MAX, Revision, pack_revision
+from etcdtool.operations.restore_log import TERM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etcdtool.formats.bbolt.page import Image
+    from etcdtool.formats.bbolt.transaction import Edit
+    from etcdtool.model.bootstrap import Bootstrap
+    from etcdtool.model.schema import Version
+    from etcdtool.operations.restore_events import Events
+
+__all__ = ["VERSIONS", "edit_database", "version_text", "version_to_write"]
+
+VERSIONS: tuple[Version, ...] = ((3, 4), (3, 5), (3, 6), (3, 7))
+"""Versions that a data dir can be written for."""
+
+CLUSTER_VERSION = b"clusterVersion"
+DOWNGRADE = b"downgrade"
+_U64 = struct.Struct(">Q")
+_FIRST_WITH_TERM = (3, 5)
+_FIRST_WITH_STORAGE_VERSION = (3, 6)
+_CLUSTER_VERSION = re.compile(rb"(\d{1,9})\.(\d{1,9})\.\d{1,9}")
+
+
+def version_text(version: Version) -> str:
+    """Return a version as people write it."""
+    return ".".join(map(str, version))
+
+
+def version_to_write(meta: Mapping[bytes, bytes], wanted: Version | None) -> Version:
+    """Return the version whose way of writing is used: the wanted one, else that of the data.
+
+    Raises:
+        UnsupportedVersionError: the data are newer than any version we know.
+    """
+    found = schema.detect_schema_version(meta)
+    if found > VERSIONS[-1]:
+        raise UnsupportedVersionError(
+            f"storage version {schema.storage_version(meta)} is not known",
+            hint=f"This program knows versions up to {version_text(VERSIONS[-1])}.",
+        )
+    return wanted or max(found, VERSIONS[0])
+
+
+def edit_database(image: Image, cluster: Bootstrap, version: Version, *, bump_revision: int, events: Events) -> Edit:
+    """Return what turns a snapshot's database into that of a member of a new cluster.
+
+    Args:
+        image: of the snapshot.
+        cluster: the new one.
+        version: that the data are for.
+        bump_revision: by how much the revision goes up; 0 leaves it and the compaction alone.
+        events: is told what is done.
+
+    Raises:
+        EtcdtoolError: the revision cannot be bumped so far, or there is none.
+        FormatError: a page is off.
+    """
+    transaction = Transaction(image)
+    events.tell("Trimming membership information from the backend...")
+    for bucket in (schema.MEMBERS, schema.MEMBERS_REMOVED):
+        transaction.create_bucket(bucket)
+        transaction.clear(bucket)
+    for bucket in (schema.CLUSTER, schema.META):
+        transaction.create_bucket(bucket)
+    if bump_revision:
+        _bump(transaction, bump_revision, events)
+    for member in cluster.members:
+        value = member.as_json().encode("utf-8", "surrogateescape")
+        transaction.put(schema.MEMBERS, member_id_text(member.id).encode(), value)
+    _bring_down(transaction, version)
+    transaction.put(schema.META, schema.CONSISTENT_INDEX, _U64.pack(len(cluster.members)))
+    if version >= _FIRST_WITH_TERM:
+        transaction.put(schema.META, schema.TERM, _U64.pack(TERM))
+    return transaction.commit()
+
+
+def _bump(transaction: Transaction, amount: int, events: Events) -> None:
+    if not transaction.has_bucket(schema.KEY):
+        raise EtcdtoolError("the snapshot has no bucket key, so that there is no revision to bump")
+    latest = next((Revision.parse(key).main for key, _ in transaction.items(schema.KEY, backwards=True)), 0)
+    bumped = latest + amount
+    if bumped > MAIN_MAX:
+        raise EtcdtoolError(
+            f"--bump-revision {amount} takes revision {latest} beyond the largest there is, {MAIN_MAX}",
+            hint="A billion is more than a cluster writes between two backups.",
+        )
+    events.tell(
+        "bumping latest revision",
+        {"latest-revision": latest, "bump-amount": amount, "new-latest-revision": bumped},
+    )
+    transaction.put(schema.KEY, pack_revision(bumped, 0), b"")
+    events.tell("marking revision compacted", {"revision": bumped})
+    transaction.put(schema.META, schema.SCHEDULED_COMPACT_REV, pack_revision(bumped, 0))
+
+
+def _bring_down(transaction: Transaction, version: Version) -> None:
+    """Take back what says that the data are a later version's; no data differ between 3.4 and 3.7 but these."""
+    meta = {key: bytes(value) for key, value in transaction.items(schema.META)}
+    if version < schema.detect_schema_version(meta):
+        if version >= _FIRST_WITH_STORAGE_VERSION:
+            transaction.put(schema.META, schema.STORAGE_VERSION, f"{version_text(version)}.0".encode())
+        else:
+            transaction.delete(schema.META, schema.STORAGE_VERSION)
+        if version < _FIRST_WITH_TERM:
+            transaction.delete(schema.META, schema.TERM)
+            transaction.delete(schema.META, schema.CONF_STATE)
+    agreed = _CLUSTER_VERSION.fullmatch(transaction.get(schema.CLUSTER, CLUSTER_VERSION) or b"")
+    if agreed is not None and (int(agreed[1]), int(agreed[2])) > version:
+        transaction.put(schema.CLUSTER, CLUSTER_VERSION, f"{version_text(version)}.0".encode())
+        transaction.delete(schema.CLUSTER, DOWNGRADE)

@@ -1,0 +1,87 @@
+"""Read back what a restore has written, before it gets its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etcdtool.errors import FormatError
+from etcdtool.findings import Severity
+from etcdtool.formats import wal
+from etcdtool.formats.bbolt.check import check
+from etcdtool.formats.bbolt.cursor import iter_items, root_buckets
+from etcdtool.formats.bbolt.page import Image
+from etcdtool.formats.raft import HardState
+from etcdtool.formats.snap import parse_snap_file
+from etcdtool.model import schema
+from etcdtool.model.keyspace import read_meta
+from etcdtool.model.membership import parse_member
+from etcdtool.operations.restore_log import TERM
+from etcdtool.sources import InputFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from etcdtool.findings import Finding
+    from etcdtool.model.bootstrap import Bootstrap
+    from etcdtool.model.schema import Version
+
+__all__ = ["prove"]
+
+_FIRST_WITH_TERM = (3, 5)
+
+
+def prove(database: Path, snap: Path, log: Path, *, cluster: Bootstrap, version: Version) -> None:
+    """Check that three written files say what they should.
+
+    Raises:
+        FormatError: one of them does not, by a fault of the disk or of ours.
+    """
+    _prove_database(database, cluster, version)
+    _prove_snap(snap, cluster)
+    _prove_log(log, cluster)
+
+
+def _prove_database(path: Path, cluster: Bootstrap, version: Version) -> None:
+    image = Image.open(InputFile.open(path).data)
+    _refuse_errors("restored database", check(image))
+    members = root_buckets(image)[schema.MEMBERS]
+    found = {item.key: parse_member(item.value) for item in iter_items(image, members)}
+    _require("restored database", "members", {f"{one.id:x}".encode(): one for one in cluster.members}, found)
+    meta = read_meta(image)
+    commit = schema.parse_uint64(meta[schema.CONSISTENT_INDEX], "consistent_index")
+    _require("restored database", "consistent index", len(cluster.members), commit)
+    if version >= _FIRST_WITH_TERM:
+        _require("restored database", "term", TERM, schema.parse_uint64(meta[schema.TERM], "term"))
+
+
+def _prove_snap(path: Path, cluster: Bootstrap) -> None:
+    file = parse_snap_file(InputFile.open(path).data)
+    _require("restored .snap file", "place", (len(cluster.members), TERM), (file.index, file.term))
+    _require("restored .snap file", "voters", _ids(cluster), file.conf_state.voters)
+
+
+def _prove_log(path: Path, cluster: Bootstrap) -> None:
+    found = wal.scan([wal.Segment.named(path.name, InputFile.open(path).data)])
+    _refuse_errors("restored log", found.findings)
+    _require("restored log", "ids", (cluster.local.id, cluster.cluster_id), (found.node_id, found.cluster_id))
+    _require("restored log", "state", HardState(TERM, _ids(cluster)[0], len(cluster.members)), found.hard_state)
+    _require("restored log", "last entry", len(cluster.members), found.last_index)
+
+
+def _ids(cluster: Bootstrap) -> tuple[int, ...]:
+    return tuple(member.id for member in cluster.members)
+
+
+def _require(what: str, name: str, wanted: object, found: object) -> None:
+    if wanted != found:
+        raise FormatError(what, f"{name} came back as {found}, not {wanted}", hint=_HINT)
+
+
+def _refuse_errors(what: str, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        if finding.severity is Severity.ERROR:
+            raise FormatError(what, str(finding), hint=_HINT)
+
+
+_HINT = "Nothing was left behind. Try another disk; if it happens again, please report it"
