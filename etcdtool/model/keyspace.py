@@ -38,6 +38,7 @@ __all__ = [
     "encode_key_value",
     "iter_key_values",
     "iter_rows",
+    "read_bucket",
     "read_meta",
     "refuse_unreadable",
 ]
@@ -91,14 +92,19 @@ class Compactions:
         return self.scheduled if self.pending else self.finished
 
 
-def read_meta(image: Image) -> dict[bytes, bytes]:
-    """Return bucket ``meta`` as it stands, empty when there is no such bucket.
+def read_bucket(image: Image, name: bytes) -> dict[bytes, bytes]:
+    """Return a small top-level bucket as it stands, empty when there is no such bucket.
 
     Raises:
         FormatError: the bucket cannot be walked.
     """
-    bucket = cursor.root_buckets(image).get(schema.META)
+    bucket = cursor.root_buckets(image).get(name)
     return {item.key: bytes(item.value) for item in cursor.iter_items(image, bucket)} if bucket else {}
+
+
+def read_meta(image: Image) -> dict[bytes, bytes]:
+    """Return bucket ``meta``, see `read_bucket`."""
+    return read_bucket(image, schema.META)
 
 
 class KeyspaceBuilder:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from etcdtool.checks import container
-from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.check import pages_in_use
 from etcdtool.formats.bbolt.meta import NO_FREELIST
 from etcdtool.model import schema
-from etcdtool.model.keyspace import Keyspace, read_meta
+from etcdtool.model.backend import CLUSTER_VERSION
+from etcdtool.model.keyspace import Keyspace, read_bucket, read_meta
 from etcdtool.model.membership import Member, parse_member, parse_member_id
 from etcdtool.operations.engine import chosen_engine
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DescribedDatabase", "PageFigures", "RevisionCounts", "SnapshotDetails", "details"]
 
-_CLUSTER_VERSION = b"clusterVersion"  # key of bucket cluster
 _TRAILER_STATES = {
     container.NO_TRAILER.code: "absent",
     container.TRAILER_CUT.code: "cut short",
@@ -147,8 +146,8 @@ def details(database: DescribedDatabase, *, engine: Engine | None = None) -> Sna
     image = database.image
     meta = read_meta(image)
     keyspace = Keyspace.read(image, engine=engine)
-    members = [parse_member(value) for value in _bucket(image, schema.MEMBERS).values()]
-    removed = [parse_member_id(key.decode("utf-8", "replace")) for key in _bucket(image, schema.MEMBERS_REMOVED)]
+    members = [parse_member(value) for value in read_bucket(image, schema.MEMBERS).values()]
+    removed = [parse_member_id(key.decode("utf-8", "replace")) for key in read_bucket(image, schema.MEMBERS_REMOVED)]
     return SnapshotDetails(
         kind=database.kind,
         file_size=len(database.file.data),
@@ -160,7 +159,7 @@ def details(database: DescribedDatabase, *, engine: Engine | None = None) -> Sna
         pages=_page_figures(image, engine),
         schema_version=".".join(map(str, schema.detect_schema_version(meta))),
         storage_version=schema.storage_version(meta),
-        cluster_version=_bucket(image, schema.CLUSTER).get(_CLUSTER_VERSION, b"").decode("utf-8", "replace"),
+        cluster_version=read_bucket(image, schema.CLUSTER).get(CLUSTER_VERSION, b"").decode("utf-8", "replace"),
         consistent_index=_number(meta, schema.CONSISTENT_INDEX),
         term=_number(meta, schema.TERM),
         members=tuple(sorted(members, key=lambda member: member.id)),
@@ -198,11 +197,6 @@ def _page_figures(image: Image, engine: Engine) -> PageFigures:
         free=image.high_water_mark - in_use,
         freelist_persisted=image.meta.freelist != NO_FREELIST,
     )
-
-
-def _bucket(image: Image, name: bytes) -> dict[bytes, bytes]:
-    bucket = cursor.root_buckets(image).get(name)
-    return {item.key: bytes(item.value) for item in cursor.iter_items(image, bucket)} if bucket else {}
 
 
 def _number(meta: Mapping[bytes, bytes], name: bytes) -> int | None:

@@ -38,6 +38,7 @@ def test_wheel_holds_the_package_only(dist: Path) -> None:
     assert "etcdtool/converters/keys.py" in names
     assert "etcdtool/py.typed" in names
     assert "etcdtool/formats/wire/wal.proto" in names
+    assert "etcdtool/cli/schemas/verify.schema.json" in names
 
 
 def test_sdist_ships_the_converters_once(dist: Path) -> None:
