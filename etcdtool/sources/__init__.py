@@ -6,10 +6,11 @@ What has to be unpacked first goes to a private temporary folder that is removed
 
 from __future__ import annotations
 
-from etcdtool.sources.database import Database, open_database
+from etcdtool.sources.database import Database, open_database, open_place
 from etcdtool.sources.datadir import DataDir, locate
 from etcdtool.sources.files import InputFile, Workspace, bytes_on_disk
 from etcdtool.sources.locks import Holder, holder_of
+from etcdtool.sources.place import Place, find_place
 from etcdtool.sources.recognise import Kind, recognise
 
 __all__ = [
@@ -18,10 +19,13 @@ __all__ = [
     "Holder",
     "InputFile",
     "Kind",
+    "Place",
     "Workspace",
     "bytes_on_disk",
+    "find_place",
     "holder_of",
     "locate",
     "open_database",
+    "open_place",
     "recognise",
 ]

@@ -1,29 +1,26 @@
-"""Open anything that holds a v3 database: a snapshot file, a ``db`` file, either of them compressed, a data dir."""
+"""Open anything that holds a v3 database: a snapshot file, a ``db`` file, either of them packed, a data dir."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from etcdtool.errors import FormatError, SourceError
 from etcdtool.formats.bbolt.page import Image
-from etcdtool.formats.compression import Packing
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
-from etcdtool.sources.datadir import locate
-from etcdtool.sources.files import InputFile, Workspace, is_folder
+from etcdtool.sources.files import InputFile, Workspace
+from etcdtool.sources.live import copy_live
 from etcdtool.sources.locks import holder_of
-from etcdtool.sources.recognise import HEAD_SIZE, Kind, recognise, refusal
-from etcdtool.sources.unpack import decompress_file, spool
+from etcdtool.sources.place import find_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Database", "open_database"]
+    from etcdtool.sources.place import Place
 
-_COMPRESSED = {Kind.GZIP: Packing.GZIP, Kind.ZSTD: Packing.ZSTD}
+__all__ = ["Database", "open_database", "open_place"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,39 +84,47 @@ class Database:
 
 
 @contextlib.contextmanager
-def open_database(path: Path) -> Iterator[Database]:
-    """Open a v3 database read-only; temporary files of a compressed one are gone when the context ends.
+def open_database(path: Path, *, live: bool = False) -> Iterator[Database]:
+    """Open a v3 database read-only; temporary files of a packed one are gone when the context ends.
+
+    Args:
+        path: a file, a data dir, either of them packed; ``-`` is stdin.
+        live: whether the database of a running server may be copied, and the copy opened.
 
     Raises:
         SourceError: it cannot be read, holds no database, or a running server has it open.
         FormatError: it holds something else; says what.
     """
     with Workspace() as workspace:
-        database = _open(str(path), path, workspace)
+        database = open_place(find_place(path, workspace), workspace, live=live)
         yield database
         database.file.check_unchanged()
 
 
-def _open(shown: str, path: Path, workspace: Workspace) -> Database:
-    if shown == "-":
-        return _open("stdin", spool(sys.stdin.buffer, workspace), workspace)
-    if is_folder(path):
-        parts = locate(path)
-        if parts is None or parts.database is None:
-            raise SourceError(
-                f"{shown} holds no v3 database",
-                hint="Give a snapshot file, or a data dir (the folder that member/ is in).",
-            )
-        return _open(f"{shown}/{parts.database.relative_to(path)}", parts.database, workspace)
-    file = InputFile.open(path)
-    kind = recognise(file.data[:HEAD_SIZE], file.size)
-    if kind in _COMPRESSED:
-        return _open(shown, decompress_file(path, _COMPRESSED[kind], workspace), workspace)
-    if kind in {Kind.SNAP, Kind.WAL, Kind.JSON, Kind.TAR, Kind.EMPTY, Kind.LMDB, Kind.SQLITE, Kind.BBOLT_BIG_ENDIAN}:
-        raise FormatError("file", f"holds {kind.value}, no v3 database", where=shown, hint=refusal(kind, path.name))
-    holder = holder_of([path])
-    if holder is not None:
+def open_place(place: Place, workspace: Workspace, *, live: bool = False) -> Database:
+    """Open the database that `find_place` found; see `open_database`."""
+    if place.data_dir is None:
+        assert place.file is not None
+        return _open(place, place.shown, place.file, workspace, live=live)
+    path = place.data_dir.database
+    if path is None:
         raise SourceError(
-            f"{holder}, so what it holds may change under the reader", hint="Stop the server, or take a snapshot."
+            f"{place.shown} holds no v3 database",
+            hint="Give a snapshot file, or a data dir (the folder that member/ is in).",
         )
-    return Database.of(file, name=shown, kind="snapshot" if has_trailer(file.size) else "database without a trailer")
+    shown = f"{place.shown}/{path.relative_to(place.data_dir.root)}"
+    return _open(place, shown, InputFile.open(path), workspace, live=live)
+
+
+def _open(place: Place, shown: str, file: InputFile, workspace: Workspace, *, live: bool) -> Database:
+    holder = holder_of([file.path])
+    if holder is not None:
+        if not live:
+            raise SourceError(
+                f"{holder}, so what it holds may change under the reader",
+                hint="Stop the server, or take a snapshot; verify --live works on a copy.",
+            )
+        file = InputFile.open(copy_live(file.path, workspace))
+        return Database.of(file, name=shown, kind="copy of the database of a running server")
+    kind = "snapshot" if has_trailer(file.size) else "database without a trailer"
+    return Database.of(file, name=shown, kind=place.described(kind))

@@ -27,6 +27,7 @@ class DataDir:
         snap_files: ``*.snap`` files.
         segments: ``*.wal`` files.
         database: ``snap/db``, if there is one.
+        received: ``snap/<index>.snap.db``, databases that a leader has sent.
         ignored: names in those folders that are neither, such as ``*.snap.broken`` and ``0.tmp``.
     """
 
@@ -34,6 +35,7 @@ class DataDir:
     snap_files: list[Path] = field(default_factory=list)
     segments: list[Path] = field(default_factory=list)
     database: Path | None = None
+    received: list[Path] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
     @property
@@ -80,9 +82,12 @@ def _gather(root: Path, found: list[Path]) -> DataDir:
     snaps = sorted(path for path in found if path.suffix == ".snap")
     segments = sorted(path for path in found if path.suffix == ".wal")
     database = next((path for path in found if path.name == "db"), None)
-    known = {*snaps, *segments, database}
+    received = sorted(path for path in found if path.name.endswith(".snap.db"))
+    known = {*snaps, *segments, *received, database}
     ignored = sorted(path.name for path in found if path not in known)
-    return DataDir(root=root, snap_files=snaps, segments=segments, database=database, ignored=ignored)
+    return DataDir(
+        root=root, snap_files=snaps, segments=segments, database=database, received=received, ignored=ignored
+    )
 
 
 def _list(folder: Path) -> list[Path]:

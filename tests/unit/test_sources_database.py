@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import sys
+import tarfile
 import tempfile
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -68,6 +69,31 @@ def test_a_data_dir_its_parts_and_its_database() -> None:
     assert samples.hashes(root) == before
 
 
+def tar_of(path: Path, **files: bytes) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def test_a_tar_of_a_snapshot_and_one_of_a_data_dir(snapshot: Path, tmp_path: Path) -> None:
+    tar_of(tmp_path / "one.tar", backup=snapshot.read_bytes())
+    with open_database(tmp_path / "one.tar") as database:
+        assert bytes(database.data) == content(snapshot)
+        assert (database.kind, database.name) == ("snapshot in a tar archive", f"{tmp_path}/one.tar:backup")
+    assert content(samples.packed(DATA_DIR)) == content(samples.unpack(DATA_DIR))
+    with open_database(samples.packed(DATA_DIR)) as database:
+        assert database.kind == "database without a trailer in a tar archive in gzip"
+
+
+def test_a_tar_of_more_than_one_thing(snapshot: Path, tmp_path: Path) -> None:
+    for files, words in [({}, "holds no files"), ({"a": snapshot.read_bytes(), "b": b""}, "holds a, b, where one")]:
+        with pytest.raises(SourceError, match=words), open_database(tar_of(tmp_path / "tar", **files)):
+            pass
+
+
 def test_the_trailer_is_told_by_the_size(snapshot: Path, tmp_path: Path) -> None:
     with open_database(snapshot) as database:
         assert database.trailer == snapshot.read_bytes()[-32:]
@@ -103,9 +129,11 @@ class TestRefusals:
         root = samples.unpack("damaged/dirs/good.tar.gz")
         self.refused(root / faults.WAL, command, "holds a WAL segment, no v3 database", 10)
         self.refused(root / faults.NEWEST_SNAP, command, "holds a v2 snapshot (.snap), no v3 database", 10)
-        self.refused(samples.packed("damaged/dirs/good.tar.gz"), command, "holds a tar archive, no v3 database", 10)
 
-    @pytest.mark.parametrize(("data", "words"), [(b"", "an empty file"), (b'{"a":1}', "JSON text")])
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [(b"", "an empty file"), (b'{"a":1}', "JSON text"), (b"\xfd7zXZ\0", "Unpack it with xz -d first")],
+    )
     def test_other_files(self, command: str, tmp_path: Path, data: bytes, words: str) -> None:
         (tmp_path / "file").write_bytes(data)
         self.refused(tmp_path / "file", command, words, 10)
