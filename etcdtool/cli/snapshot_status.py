@@ -126,6 +126,9 @@ class _Verbose:
             yield "ConsistentIndex", str(found.consistent_index)
         if found.term is not None:
             yield "Term", str(found.term)
+        for number in found.removed_member_ids:
+            yield "RemovedMember", str(number)
+            yield "RemovedMember (hex)", quoted(hex_id(number))
         for member in found.members:
             yield "", ""
             yield from member_fields(member)

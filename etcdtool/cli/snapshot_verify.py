@@ -71,9 +71,9 @@ def verify_command(context: click.Context, /, *, sources: tuple[Path, ...], quie
             with progress.paused():
                 _report(verdict, form, several=len(sources) > 1, quiet=quiet)
     verdicts = Verdicts(found)
-    if not quiet:
-        _show(verdicts, form)
     unwritten = [_complain(error) for error in outputs.write(verdicts)]
+    if not quiet:  # last: who reads stdout may be gone
+        _show(verdicts, form)
     context.exit(worst([verdicts.exit_code, *unwritten]))
 
 
