@@ -40,7 +40,7 @@ __all__ = ["verify_command"]
         "etcdtool verify snapshot.db",
         "etcdtool verify backups/*.db.zst --quiet || echo 'a backup is bad'",
         "etcdtool verify snapshot.db -w json | jq .good",
-        "etcdtool verify snapshot.db --metrics-file /var/lib/node_exporter/etcd_backup.prom",
+        "etcdtool verify snapshot.db --metrics-file /var/lib/node/etcd.prom",
     ],
     exit_codes=exit_status(
         {
