@@ -101,7 +101,7 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
         report = verify(copy, progress=progress)
         errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
         if not skip_hash_check:
-            self._refuse_mismatch(errors)
+            self._refuse_mismatch(report)
         blocking = [finding for finding in errors if _counts(finding, skip_hash_check=skip_hash_check)]
         if blocking:
             raise AnswerIsNoError(_complaint(self._source.name, blocking), hint=_HINT_DAMAGED)
@@ -109,8 +109,8 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
             events.tell(str(finding), warning=True)
         return report
 
-    def _refuse_mismatch(self, errors: list[Finding]) -> None:
-        if not any(finding.code in _WITHOUT_HASH for finding in errors):
+    def _refuse_mismatch(self, report: Report) -> None:
+        if report.good:  # a wrong trailer is always an error
             return
         computed = sha256_of(self._data[:-TRAILER_SIZE])
         assert computed is not None

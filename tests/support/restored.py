@@ -1,0 +1,43 @@
+"""Data dirs that a restore made: what is in them, to compare ours with those of the real tools."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from etcdtool.formats import snap
+from etcdtool.formats.bbolt import cursor
+from etcdtool.formats.bbolt.page import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DB = "member/snap/db"
+
+
+def buckets(data_dir: Path) -> dict[str, dict[bytes, bytes]]:
+    """Give every pair of every bucket of the database."""
+    image = Image.open(memoryview((data_dir / DB).read_bytes()))
+    return {
+        name.decode(): {item.key: bytes(item.value) for item in cursor.iter_items(image, bucket)}
+        for name, bucket in cursor.root_buckets(image).items()
+    }
+
+
+def log(data_dir: Path) -> tuple[str, bytes, int]:
+    """Give the only WAL file: its name, its bytes without the zeros allocated in advance, its size."""
+    (path,) = (data_dir / "member/wal").iterdir()
+    data = path.read_bytes()
+    return path.name, data.rstrip(b"\0"), len(data)
+
+
+def snapshot(data_dir: Path) -> tuple[str, bytes, Any]:
+    """Give the only .snap file: its name, its bytes, the v2 store in it."""
+    (path,) = (data_dir / "member/snap").glob("*.snap")
+    data = path.read_bytes()
+    return path.name, data, json.loads(bytes(snap.parse_snap_file(memoryview(data)).data))
+
+
+def modes(data_dir: Path) -> dict[str, int]:
+    """Give the permissions of everything inside."""
+    return {str(path.relative_to(data_dir)): path.stat().st_mode for path in sorted(data_dir.rglob("*"))}
