@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.findings import Severity
-from etcdtool.formats.bbolt.salvage import Gap, Pages, Remains, guess_page_size, scan_leaves
+from etcdtool.formats.bbolt.loose_pages import Pages, guess_page_size, scan_leaves
+from etcdtool.formats.bbolt.salvage import Gap, Remains
 from etcdtool.model import schema
 from etcdtool.model.keyspace import Compactions
 from etcdtool.model.revision import Revision, pack_revision

@@ -14,9 +14,10 @@ from google.protobuf.message import DecodeError
 
 from etcdtool.errors import FormatError
 from etcdtool.formats.bbolt.cursor import BUCKET_HEADER
+from etcdtool.formats.bbolt.loose_pages import Pages, scan_leaves
 from etcdtool.formats.bbolt.meta import parse_meta
 from etcdtool.formats.bbolt.page import HEADER
-from etcdtool.formats.bbolt.salvage import Gap, Pages, Remains, scan_leaves, walk, walk_inline
+from etcdtool.formats.bbolt.salvage import Gap, Remains, walk, walk_inline
 from etcdtool.formats.wire import auth_pb2
 from etcdtool.model import schema
 from etcdtool.model.revision import Revision

@@ -39,7 +39,7 @@ def salvaged(data: bytes, folder: Path) -> Path:
     return target
 
 
-@pytest.mark.parametrize(("page_type", "field"), FAULTS, ids="/".join)
+@pytest.mark.parametrize(("page_type", "field"), FAULTS, ids=["/".join(names) for names in FAULTS])
 def test_real_tools_take_what_was_salvaged(page_type: str, field: str, tmp_path: Path) -> None:
     target = salvaged(draw(6, page_type, field, 0, sealed=True).data, tmp_path)
     assert processes.run(programs.bbolt(), "check", target).stdout == "OK\n"

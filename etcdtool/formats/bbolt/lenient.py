@@ -20,6 +20,8 @@ __all__ = ["Child", "Pair", "Slot", "looks_like", "read_branch", "read_leaf"]
 
 
 _ELEMENT_SIZE = LEAF_ELEMENT.size
+_READ_MAX = 4
+"""How often a page may be read over, while different readings of its elements are tried."""
 
 
 _Row = tuple[int, int, int, int]
@@ -58,12 +60,16 @@ def read_leaf(data: memoryview, start: int, stop: int, plausible: Callable[[byte
     """
     rows = _rows(data, start, stop)
     slots: list[Slot] = []
+    room = _READ_MAX * (stop - start)  # elements may all claim the same bytes
     due = start + HEADER.size + len(rows) * _ELEMENT_SIZE  # where the next pair is, if nothing is off
     for index, (flags, _, key_size, value_size) in enumerate(rows):
         pair = None
         for key_start, key_end, end in _readings(rows, index, start, due):
             if not (start < key_start < key_end <= end <= stop) or key_end - key_start > KEY_SIZE_MAX:
                 continue
+            room -= end - key_start
+            if room < 0:
+                break
             key = bytes(data[key_start:key_end])
             if plausible(key, data[key_end:end]):
                 pair = Pair(key, key_end, end)

@@ -1,4 +1,4 @@
-"""Walk what is left of a bucket's tree, and look for leaf pages that no tree leads to any more.
+"""Walk what is left of a bucket's tree.
 
 A page is taken where its parent expects it if its keys lie within the bounds that the parent's keys set; all else is a
 `Gap`, to be filled from somewhere else.  No page is entered twice, and nothing raises.
@@ -12,13 +12,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from etcdtool.formats.bbolt.lenient import Child, Pair, Slot, looks_like, read_branch, read_leaf
-from etcdtool.formats.bbolt.meta import PAGE_SIZE_MAX, PAGE_SIZE_MIN
-from etcdtool.formats.bbolt.page import DEPTH_MAX, HEADER, PageFlag
+from etcdtool.formats.bbolt.page import DEPTH_MAX, PageFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Gap", "Leaf", "Pages", "Remains", "guess_page_size", "scan_leaves", "walk"]
+    from etcdtool.formats.bbolt.loose_pages import Pages
+
+__all__ = ["Gap", "Leaf", "Remains", "ascending", "walk", "walk_inline"]
 
 
 class Gap(NamedTuple):
@@ -50,35 +51,6 @@ class Leaf(NamedTuple):
     upper: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """A file as pages, whatever its metas say.
-
-    Attributes:
-        data: the file, without its trailer.
-        page_size: in bytes.
-    """
-
-    data: memoryview
-    page_size: int
-
-    @property
-    def limit(self) -> int:
-        """Whole pages there are."""
-        return len(self.data) // self.page_size
-
-    def header(self, page_id: int) -> tuple[int, int, int, int]:
-        """Return id, flags, count, overflow as they stand."""
-        stored, flags, count, overflow = HEADER.unpack_from(self.data, page_id * self.page_size)
-        return stored, flags, count, overflow
-
-    def span(self, page_id: int) -> tuple[int, int]:
-        """Return where a page starts and how far it reaches; up to the file's end where its overflow cannot be."""
-        _, _, _, overflow = self.header(page_id)
-        stop = page_id + 1 + overflow
-        return page_id * self.page_size, (min(stop, self.limit)) * self.page_size
-
-
 @dataclass(slots=True)
 class Remains:
     """What is left of a bucket.
@@ -94,6 +66,7 @@ class Remains:
     taken: set[int] = field(default_factory=set)
     _ends: list[tuple[bytes, bytes]] = field(default_factory=list)
     _between: list[tuple[int, int, str]] = field(default_factory=list)
+    _refused: set[int] = field(default_factory=set)
 
     @property
     def last(self) -> bytes:
@@ -105,6 +78,15 @@ class Remains:
         self.leaves.append(leaf)
         if pairs:
             self._ends.append((pairs[0].key, pairs[-1].key))
+
+    def refuse(self, page_id: int, gap: Gap) -> None:
+        """Note a page that is of no use here, so that it is not looked at again."""
+        self._refused.add(page_id)
+        self.gaps.append(gap)
+
+    def was_met(self, page_id: int) -> bool:
+        """Tell whether a page was looked at before."""
+        return page_id in self.taken or page_id in self._refused
 
     def miss_here(self, page_id: int, reason: str) -> None:
         """Note that between what was taken last and what is taken next, bounds cannot be trusted."""
@@ -138,12 +120,12 @@ def walk(pages: Pages, root: int, plausible: Callable[[bytes, memoryview], bool]
     pending = [_Task(root, 1, b"", None)]
     while pending:
         task = pending.pop()
-        problem = _refusal(pages, task, remains.taken)
+        problem = _refusal(pages, task, remains)
         children = () if problem else _children(pages, task)
         if problem:
             remains.gaps.append(Gap(task.lower, task.upper, task.page_id, problem))
         elif children:
-            remains.taken.update(_own(pages, task.page_id))
+            remains.taken.add(task.page_id)
             pending.extend(reversed(children))
         else:
             _take_leaf(pages, task, remains, plausible)
@@ -185,17 +167,12 @@ def merge(gaps: list[Gap]) -> list[Gap]:
     return merged
 
 
-def _refusal(pages: Pages, task: _Task, taken: set[int]) -> str:
+def _refusal(pages: Pages, task: _Task, remains: Remains) -> str:
     if not 2 <= task.page_id < pages.limit:
         return f"page {task.page_id} is outside of the {pages.limit} pages there are"
-    if task.page_id in taken:
+    if remains.was_met(task.page_id):
         return f"page {task.page_id} is in use elsewhere"
     return "deeper than any tree" if task.depth > DEPTH_MAX else ""
-
-
-def _own(pages: Pages, page_id: int) -> range:
-    _, _, _, overflow = pages.header(page_id)
-    return range(page_id, page_id + 1 + (overflow if page_id + overflow < pages.limit else 0))
 
 
 def _children(pages: Pages, task: _Task) -> list[_Task]:
@@ -282,7 +259,7 @@ def _take_leaf(pages: Pages, task: _Task, remains: Remains, plausible: Callable[
         # rather another page than a damaged one
         if readable:
             remains.miss_here(task.page_id, f"page {task.page_id} holds keys out of its bounds")
-        remains.gaps.append(Gap(lower, task.upper, task.page_id, f"page {task.page_id} cannot be read"))
+        remains.refuse(task.page_id, Gap(lower, task.upper, task.page_id, f"page {task.page_id} cannot be read"))
         return
     outside = sum(slot.pair is not None and not _within(slot.pair.key, leaf) for slot in slots)
     if outside:
@@ -291,7 +268,8 @@ def _take_leaf(pages: Pages, task: _Task, remains: Remains, plausible: Callable[
     remains.gaps.extend(gaps)
     if outside:
         remains.miss_here(task.page_id, f"{outside} keys of page {task.page_id} are out of its bounds")
-        return  # not counted as taken: a scan finds those keys again
+        remains.refuse(task.page_id, gaps[0])  # not counted as taken: a scan finds those keys again
+        return
     own = -(-(max((pair.stop for pair in pairs), default=start + 1) - start) // pages.page_size)
     remains.taken.update(range(task.page_id, task.page_id + own))
 
@@ -319,33 +297,3 @@ def _sift(slots: list[Slot], leaf: Leaf) -> tuple[list[Pair], list[Gap]]:
 
 def _gap(lower: bytes, upper: bytes | None, page_id: int, missing: int) -> Gap:
     return Gap(lower, upper, page_id, f"{missing} pair{'' if missing == 1 else 's'} of page {page_id} cannot be read")
-
-
-def scan_leaves(
-    pages: Pages, taken: set[int], plausible: Callable[[bytes, memoryview], bool]
-) -> Iterator[tuple[int, list[Pair]]]:
-    """Yield (page id, pairs) of every page that is not taken and reads as a leaf of a bucket.
-
-    Pages of free space are among them, so that what they hold may have been deleted since.
-    """
-    for page_id in range(2, pages.limit):
-        _, flags, count, _ = pages.header(page_id)
-        if page_id in taken or flags != PageFlag.LEAF or count == 0:
-            continue
-        start, stop = pages.span(page_id)
-        slots = read_leaf(pages.data, start, stop, plausible)
-        pairs = [slot.pair for slot in slots if slot.pair is not None]
-        if 2 * len(pairs) > len(slots):
-            yield page_id, pairs
-
-
-def guess_page_size(data: memoryview) -> int:
-    """Return the page size at which most pages name their own number, 4096 where none do."""
-    best, most = 4096, 1
-    size = PAGE_SIZE_MIN
-    while size <= PAGE_SIZE_MAX and 3 * size <= len(data):
-        own = sum(HEADER.unpack_from(data, page_id * size)[0] == page_id for page_id in range(2, len(data) // size))
-        if own > most:
-            best, most = size, own
-        size *= 2
-    return best
