@@ -13,14 +13,18 @@ from etcdtool.checks import (
     auth,
     buckets,
     container,
+    datadir,
     generations,
     leases,
     members,
     meta,
     pages,
+    policy,
     restored,
     revisions,
     skipped,
+    snap,
+    wal,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +44,10 @@ SUBJECTS: dict[str, tuple[str, tuple[Code, ...]]] = {
     "meta": ("What the server notes of its log and of the schema", meta.CODES),
     "alarms": ("Alarms", alarms.CODES),
     "restore": ("A restore as a check", restored.CODES),
+    "wal": ("The log of a data dir", wal.CODES),
+    "snap": ("The .snap files of a data dir", snap.CODES),
+    "datadir": ("The parts of a data dir together", datadir.CODES),
+    "policy": ("What was asked of the data", policy.CODES),
     "verify": ("What was not looked at", skipped.CODES),
 }
 """First word of the code -> title and codes; each check file declares its own."""

@@ -1,0 +1,168 @@
+"""The log and the ``.snap`` files of a data dir: every record, every file, and what a server would start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from etcdtool.checks import snap as codes
+from etcdtool.checks import wal
+from etcdtool.errors import FormatError
+from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
+from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
+from etcdtool.operations.engine import chosen_engine
+from etcdtool.sources import InputFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from etcdtool.findings import Finding
+    from etcdtool.sources import DataDir
+
+__all__ = ["LogCheck"]
+
+_ABOUT_THE_START = "wal.snapshot-not-found"  # said of any index that a scan begins behind; judged here by the files
+_TORN_TAIL = "wal.torn-tail"
+
+
+@dataclass(slots=True, kw_only=True)
+class LogCheck:
+    """What the log and the ``.snap`` files of one data dir hold.
+
+    Attributes:
+        parts: the data dir.
+        in_use: whether a server may be writing to it: files are read, not mapped, and an end still being written is
+            no finding.
+        findings: what was found by `read`.
+        log: the log as far as a server needs it; None where it cannot be read.
+        snaps: readable ``.snap`` files by name, oldest first.
+        start: name of the one that a server starts from, "" for none.
+        files: every file that was opened.
+    """
+
+    parts: DataDir
+    in_use: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    log: Scan | None = None
+    snaps: dict[str, SnapFile] = field(default_factory=dict)
+    start: str = ""
+    files: list[InputFile] = field(default_factory=list)
+
+    @property
+    def start_snap(self) -> SnapFile | None:
+        """The ``.snap`` that a server starts from."""
+        return self.snaps.get(self.start)
+
+    def read(self) -> None:
+        """Read everything, and gather findings.
+
+        Raises:
+            SourceError: a file cannot be opened or read.
+        """
+        self.findings.extend(self._read_snaps())
+        segments = list(self._segments())
+        if not segments:
+            self.start = next(reversed(self.snaps), "")
+            self.findings.append(wal.NOT_THERE.finding(str(self.parts.root), "there is no .wal file"))
+            return
+        self._scan(sorted(segments, key=lambda segment: (segment.sequence, segment.first_index)))
+        if self.log is not None:
+            self.findings.extend(self._match(self.log, segments))
+
+    def _open(self, path: Path) -> InputFile:
+        file = InputFile.open(path, in_use=self.in_use)
+        self.files.append(file)
+        return file
+
+    def _read_snaps(self) -> Iterator[Finding]:
+        readable: list[tuple[tuple[int, int], str, SnapFile]] = []
+        for path in self.parts.snap_files:
+            try:
+                snap = parse_snap_file(self._open(path).data)
+            except FormatError as error:
+                yield codes.UNREADABLE.finding(path.name, error.problem, offset=error.offset)
+                continue
+            readable.append(((snap.term, snap.index), path.name, snap))
+            yield from _check_name(path.name, snap)
+        self.snaps = {name: snap for _, name, snap in sorted(readable, key=lambda one: one[:2])}
+
+    def _segments(self) -> Iterator[Segment]:
+        for path in self.parts.segments:
+            try:
+                sequence, first_index = parse_segment_name(path.name)
+            except FormatError as error:
+                self.findings.append(wal.FILE_IGNORED.finding(path.name, error.problem))
+                continue
+            yield Segment(path.name, sequence, first_index, self._open(path).data)
+
+    def _scan(self, segments: list[Segment]) -> None:
+        """Read every record, entries from behind the newest ``.snap``; where that fails, what a server reads."""
+        newest = next(reversed(self.snaps.values()), None)
+        try:
+            self.log = _scan_from(segments, newest)
+            vouched = self._newest_vouched(self.log)
+            if vouched is not newest:
+                self.log = _scan_from(segments, vouched)
+        except FormatError as error:
+            self._scan_needed(segments, error)
+        if self.log is not None:
+            self.findings.extend(finding for finding in self.log.findings if not self._is_expected(finding))
+
+    def _newest_vouched(self, log: Scan) -> SnapFile | None:
+        recorded = {(record.index, record.term) for record in log.valid_snapshots()}
+        return next((snap for snap in reversed(self.snaps.values()) if (snap.index, snap.term) in recorded), None)
+
+    def _scan_needed(self, segments: list[Segment], damage: FormatError) -> None:
+        where = damage.where or segments[0].name
+        for snap in reversed(self.snaps.values()):
+            try:
+                self.log = _scan_from(select(segments, snap.index), snap)
+            except FormatError:
+                continue
+            self.findings.append(wal.DAMAGED_BEFORE.finding(where, _said(damage), offset=damage.offset))
+            return
+        self.findings.append(wal.DAMAGED.finding(where, _said(damage), offset=damage.offset, hint=damage.hint))
+
+    def _is_expected(self, finding: Finding) -> bool:
+        return finding.code == _ABOUT_THE_START or (self.in_use and finding.code == _TORN_TAIL)
+
+    def _match(self, log: Scan, segments: list[Segment]) -> Iterator[Finding]:
+        """Hold the ``.snap`` files against the log's records of them."""
+        recorded = {(record.index, record.term) for record in log.valid_snapshots()}
+        oldest = min(recorded, default=(0, 0))
+        for name, snap in self.snaps.items():
+            if (snap.index, snap.term) in recorded:
+                self.start = name
+            elif snap.index > oldest[0]:
+                yield codes.NOT_IN_LOG.finding(name, "the log has no record of it up to its commit index")
+        start_index = self.snaps[self.start].index if self.start else 0
+        newest = max(recorded, default=(0, 0))
+        if newest[0] > start_index:
+            detail = f"the log has a record of raft index {newest[0]}, term {newest[1]}, and there is no such .snap"
+            yield codes.MISSING.finding(str(self.parts.root), detail)
+        if min(segment.first_index for segment in segments) > start_index + 1:
+            first = min(segments, key=lambda segment: segment.first_index)
+            detail = f"the log begins at raft index {first.first_index}, and no .snap reaches there"
+            yield codes.NO_START.finding(first.name, detail)
+
+
+def _scan_from(segments: list[Segment], snap: SnapFile | None) -> Scan:
+    """Read all records, and note the entries that come after a ``.snap``; all of them without one."""
+    if snap is None:
+        return scan(segments, after_index=max(segments[0].first_index - 1, 0), engine=chosen_engine())
+    return scan(segments, after_index=snap.index, after_term=snap.term, engine=chosen_engine())
+
+
+def _check_name(name: str, snap: SnapFile) -> Iterator[Finding]:
+    try:
+        named = parse_snap_name(name)
+    except FormatError as error:
+        yield codes.NAME.finding(name, error.problem)
+        return
+    if named != (snap.term, snap.index):
+        yield codes.NAME.finding(name, f"holds term {snap.term:x}, index {snap.index:x}")
+
+
+def _said(error: FormatError) -> str:
+    return f"{error.what} {error.problem}"
