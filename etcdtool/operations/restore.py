@@ -187,7 +187,8 @@ def _restore(
         snap_path = _write(folder, f"{_MEMBER}/snap/{name}", data, mode=_SNAP_MODE)
         name, data = wal_file(cluster, version)
         wal_path = _write(wal_folder, f"{_MEMBER}/wal/{name}" if wal_folder is folder else name, data, SEGMENT_SIZE)
-        prove(folder.path / _MEMBER / "snap/db", snap_path, wal_path, cluster=cluster, version=version)
+        database_path = folder.path / _MEMBER / "snap/db"
+        prove(database_path, snap_path, wal_path, cluster=cluster, version=version, record_size=len(data))
         _commit(folder, wal_folder)
     _tell_members(cluster, events)
     events.tell("restored snapshot", facts)
