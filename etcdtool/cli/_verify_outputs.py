@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from etcdtool.cli._verdicts import Verdicts
 
-__all__ = ["Outputs", "output_options"]
+__all__ = ["OUTPUT_NAMES", "Outputs", "output_options"]
 
 _MODE = 0o644
 _MODULES = {"junit": "_junit", "sarif": "_sarif", "metrics": "_metrics"}
+OUTPUT_NAMES = tuple(f"{kind}_file" for kind in _MODULES)
+"""Parameters that `output_options` adds to a command and `Outputs` takes."""
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,15 +6,17 @@ import os
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._failures import message_of
 from etcdtool.cli._groups import command, exit_status, write_out
 from etcdtool.cli._verdicts import Failure, Verdict, Verdicts, worst
-from etcdtool.cli._verify_outputs import Outputs, output_options
+from etcdtool.cli._verify_outputs import OUTPUT_NAMES, Outputs, output_options
+from etcdtool.cli._verify_policy import policy_options, verify_options
 from etcdtool.cli.printers import WriteOut, draw, show, write_lines
 from etcdtool.cli.progress import Progress, Shares
 from etcdtool.cli.text import printable
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from etcdtool.errors import EtcdtoolError
-    from etcdtool.operations.verify_source import VerifiedSource
+    from etcdtool.operations.verify_source import VerifiedSource, VerifyOptions
 
     Check = Callable[[Path, Callable[[int, int], None]], VerifiedSource]
 
@@ -35,11 +37,13 @@ __all__ = ["verify_command"]
 
 @command(
     "verify",
-    short_help="Check snapshots: trailer, pages and revisions.",
+    short_help="Check snapshots and data dirs: trailer, pages, buckets, revisions, log.",
     examples=[
         "etcdtool verify snapshot.db",
         "etcdtool verify backups/*.db.zst --quiet || echo 'a backup is bad'",
         "etcdtool verify snapshot.db -w json | jq .good",
+        "etcdtool verify snapshot.db --max-age 26h --require-prefix /registry/",
+        "etcdtool verify /var/lib/etcd --live",
         "etcdtool verify snapshot.db --metrics-file /var/lib/node/etcd.prom",
     ],
     exit_codes=exit_status(
@@ -51,10 +55,11 @@ __all__ = ["verify_command"]
 )
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what could not be read; the exit code says all.")
+@policy_options
 @output_options
 @click.pass_context
-def verify_command(context: click.Context, /, *, sources: tuple[Path, ...], quiet: bool, **files: Path | None) -> None:
-    """Check snapshots and db files: the sha256 trailer, every page, every revision.
+def verify_command(context: click.Context, /, *, sources: tuple[Path, ...], quiet: bool, **flags: Any) -> None:
+    """Check snapshots, db files and data dirs: the sha256 trailer, every page, every revision, the log.
 
     Everything that is wrong is printed, each finding with a stable code. No file is changed. With several sources each
     is judged by itself, whatever comes out for the others; the exit code is the worst of all, in the order 0, 3, 13,
@@ -63,10 +68,13 @@ def verify_command(context: click.Context, /, *, sources: tuple[Path, ...], quie
     form = write_out()
     if sources.count(Path("-")) > 1:
         raise UsageError("stdin is given twice", hint="It can be read only once.")
-    outputs = Outputs(**files)
+    outputs = Outputs(**{name: flags.pop(name) for name in OUTPUT_NAMES})
+    options = verify_options(**flags)
+    options.check(sources)
     with Progress("verify") as progress:
         found = []
-        for verdict in _verdicts(sources, lambda path, advance: verify_source(path, progress=advance), progress):
+        check = partial(_check, options)
+        for verdict in _verdicts(sources, check, progress):
             found.append(verdict)
             with progress.paused():
                 _report(verdict, form, several=len(sources) > 1, quiet=quiet)
@@ -75,6 +83,10 @@ def verify_command(context: click.Context, /, *, sources: tuple[Path, ...], quie
     if not quiet:  # last: who reads stdout may be gone
         _show(verdicts, form)
     context.exit(worst([verdicts.exit_code, *unwritten]))
+
+
+def _check(options: VerifyOptions, path: Path, advance: Callable[[int, int], None]) -> VerifiedSource:
+    return verify_source(path, progress=advance, options=options)
 
 
 def _verdicts(sources: Sequence[Path], check: Check, progress: Progress) -> Iterator[Verdict]:

@@ -15,7 +15,7 @@ from etcdtool.operations.verify_datadir import DataDirCheck, stored_in
 from etcdtool.sources import Workspace, find_place, holder_of, open_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from etcdtool.findings import Finding, Report
@@ -45,7 +45,7 @@ class VerifyOptions:
     policy: Policy = field(default_factory=Policy)
     same_as: Path | None = None
 
-    def check(self, sources: list[Path]) -> None:
+    def check(self, sources: Sequence[Path]) -> None:
         """Refuse what does not go together, before any source is read.
 
         Raises:
