@@ -159,7 +159,8 @@ def _gather(pages: Pages, report: SalvageReport) -> dict[bytes, _Bucket]:
     taken = {page for bucket in buckets.values() for page in bucket.remains.taken} | (first.taken if first else set())
     report.compact_revision = _compact_revision(pages.data, buckets)
     if schema.KEY in buckets and buckets[schema.KEY].remains.gaps:
-        _recover_keys(pages, buckets[schema.KEY], taken, report.compact_revision)
+        is_certain = schema.META in buckets and not buckets[schema.META].remains.gaps
+        _recover_keys(pages, buckets[schema.KEY], taken, report.compact_revision, is_certain=is_certain)
     if schema.LEASE in buckets and buckets[schema.LEASE].remains.gaps:
         _recover_leases(pages, buckets, taken)
     return dict(sorted(buckets.items()))
@@ -212,8 +213,11 @@ def _compact_revision(data: memoryview, buckets: dict[bytes, _Bucket]) -> int:
         return -1
 
 
-def _recover_keys(pages: Pages, bucket: _Bucket, taken: set[int], compact_revision: int) -> None:
-    """Fill gaps of bucket ``key`` with revisions from pages that no tree leads to."""
+def _recover_keys(pages: Pages, bucket: _Bucket, taken: set[int], compact_revision: int, *, is_certain: bool) -> None:
+    """Fill gaps of bucket ``key`` with revisions from pages that no tree leads to.
+
+    Where the compact revision is not certain it may be higher, so that any of them may have been deleted.
+    """
     data = pages.data
     loose = [pair for _, pairs in scan_leaves(pages, taken, is_revision) for pair in pairs]
     loose += bucket.recovered.values()
@@ -238,7 +242,7 @@ def _recover_keys(pages: Pages, bucket: _Bucket, taken: set[int], compact_revisi
             bucket.left_out += 1
             continue
         bucket.recovered[pair.key] = pair
-        if verdict is None:
+        if verdict is None or not is_certain:
             bucket.doubtful.append(pair.key)
 
 
