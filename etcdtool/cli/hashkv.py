@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcdtool.cli._comparison import ComparisonView
 from etcdtool.cli._groups import command, write_out
-from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import printable_bytes
 from etcdtool.operations.hashkv import HashKV, hashkv, hashkv_detailed
-from etcdtool.operations.hashkv_compare import compare
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
@@ -95,6 +92,8 @@ class _HashView:
         if found.from_revision is not None:
             document["fromRevision"] = found.from_revision
         if self.by_prefix:
+            from etcdtool.cli._v2_nodes import text_or_base64  # noqa: PLC0415  groups only need it
+
             document["groups"] = [
                 {
                     **text_or_base64("prefix", group.prefix),
@@ -175,23 +174,25 @@ def hashkv_command(
     With more than one FILE, say whether they agree, which ones do not, from which revision on, and in which keys.
     They are compared as if all were compacted where the one is that is compacted most.
     """
-    form = write_out()
+    if len(files) == 1:
+        with open_database(files[0]) as database, Progress("hashkv") as progress:
+            found = _hash_of(database, revision, from_revision, depth, _Advance([database], progress))
+        show(_HashView(found, depth is not None), write_out())
+        return
+    from etcdtool.cli._comparison import ComparisonView  # noqa: PLC0415  one file goes without
+    from etcdtool.operations.hashkv_compare import compare  # noqa: PLC0415  likewise
+
     with contextlib.ExitStack() as stack:
         databases = [stack.enter_context(open_database(file)) for file in files]
-        progress = _Advance(databases, stack.enter_context(Progress("hashkv")))
-        if len(databases) == 1:
-            found = _hash_of(databases[0], revision, from_revision, depth, progress)
-            show(_HashView(found, depth is not None), form)
-            return
         comparison = compare(
             databases,
             from_revision=from_revision,
             to_revision=revision,
             depth=_DEFAULT_DEPTH if depth is None else depth,
             keys_max=keys_max,
-            advance=progress,
+            advance=_Advance(databases, stack.enter_context(Progress("hashkv"))),
         )
-    show(ComparisonView(comparison), form)
+    show(ComparisonView(comparison), write_out())
     if not comparison.equal:
         context.exit(_EXIT_DIFFERS)
 

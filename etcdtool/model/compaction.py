@@ -88,20 +88,23 @@ def _tombstones_at(history: History, revision: int) -> NDArray[np.bool_]:
 def _kept(history: History, revision: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return which rows are kept and no tombstones, and the numbers of the tombstones at the revision that are kept."""
     order, first = _indexed(history)
-    main, tombstone = history.main[order], history.tombstone[order]
-    reached = main <= revision
+    # rows ascend by revision, so a row's number tells whether it is reached
+    begin, end = np.searchsorted(history.main, revision, "left"), np.searchsorted(history.main, revision, "right")
+    tombstone = history.tombstone[order]
+    reached = order < end
     newest = reached.copy()
     newest[:-1] &= first[1:] | ~reached[1:]
     newest &= ~tombstone
     # a second tombstone in a row is not indexed: the key was deleted already
-    ends = tombstone & (main == revision)
+    ends = tombstone & reached & (order >= begin)
     ends[1:] &= first[1:] | ~tombstone[:-1]
     ending = np.flatnonzero(ends)
     if len(ending):
         # what came back to life in the transaction that deleted it lives in the next generation: it is not reached
         key = np.cumsum(first)
-        newest &= ~np.isin(key, key[ending])
-        ending = ending[np.unique(key[ending], return_index=True)[1]]
+        own = key[ending]
+        newest &= ~np.isin(key, own)
+        ending = ending[np.append(True, own[1:] != own[:-1])]
     kept = np.zeros(len(history), dtype=np.bool_)
     kept[order[newest]] = True
     return kept, order[ending]
@@ -109,9 +112,9 @@ def _kept(history: History, revision: int) -> tuple[NDArray[np.bool_], NDArray[n
 
 def _indexed(history: History) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return ``order`` and ``first`` of what a server loads: main revision 0 is not."""
-    loaded = history.main[history.order] >= 1
-    if loaded.all():
+    if not len(history) or history.main[0] >= 1:
         return history.order, history.first
+    loaded = history.main[history.order] >= 1
     key = np.cumsum(history.first)[loaded]
     first = np.ones(len(key), dtype=np.bool_)
     first[1:] = key[1:] != key[:-1]

@@ -95,8 +95,10 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
     first = np.ones(count, dtype=np.bool_)
     first[1:] = packed[1:] != packed[:-1]
     del packed
-    for place in np.unique(_run_starts(first, _unequal_places(keys, order, first))).tolist():
-        _regroup(keys, order, first, place)
+    unequal = _unequal_places(keys, order, first)
+    if len(unequal):
+        for place in np.unique(_run_starts(first, unequal)).tolist():
+            _regroup(keys, order, first, place)
     return order, first
 
 
