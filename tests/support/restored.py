@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DB = "member/snap/db"
+_HEAD_SIZE = 1 << 20
 
 
 def buckets(data_dir: Path) -> dict[str, dict[bytes, bytes]]:
@@ -25,10 +26,10 @@ def buckets(data_dir: Path) -> dict[str, dict[bytes, bytes]]:
 
 
 def log(data_dir: Path) -> tuple[str, bytes, int]:
-    """Give the only WAL file: its name, its bytes without the zeros allocated in advance, its size."""
+    """Give the only WAL file: its name, its first bytes without the zeros allocated in advance, its size."""
     (path,) = (data_dir / "member/wal").iterdir()
-    data = path.read_bytes()
-    return path.name, data.rstrip(b"\0"), len(data)
+    with path.open("rb") as file:
+        return path.name, file.read(_HEAD_SIZE).rstrip(b"\0"), path.stat().st_size
 
 
 def snapshot(data_dir: Path) -> tuple[str, bytes, Any]:

@@ -81,7 +81,8 @@ def _child(order: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve orders until stdin ends."""
-    importlib.import_module("etcdtool.cli.convert")  # before the first child, so that none has to
+    for module in ("etcdtool.cli.convert", "etcdtool.cli.snapshot_restore"):
+        importlib.import_module(module)  # before the first child, so that none has to
 
     for line in sys.stdin:
         order = json.loads(line)
