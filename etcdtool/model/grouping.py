@@ -80,6 +80,10 @@ def _hash_short(keys: Keys, hashes: NDArray[np.uint64]) -> None:
 def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Bring rows of one key together.
 
+    Args:
+        keys: the keys of the rows.
+        hashes: what `hash_keys` gave for them; overwritten.
+
     Returns:
         order: row numbers, those of one key next to each other and ascending; the keys in no particular order.
         first: for each place in ``order``, whether a new key begins there.
@@ -88,7 +92,10 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
     if not count:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
     bits = np.uint64(max(1, (count - 1).bit_length()))
-    packed = (hashes >> bits << bits) | np.arange(count, dtype=np.uint64)
+    packed = hashes  # in place: another array of this size would be the most that is held at all
+    packed >>= bits
+    packed <<= bits
+    packed |= np.arange(count, dtype=np.uint64)
     packed.sort()
     order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
     packed >>= bits
