@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from etcdtool.checks import policy as conditions
 from etcdtool.checks.policy import Policy
-from etcdtool.errors import EtcdtoolError, SourceError, UsageError
+from etcdtool.errors import EtcdtoolError, FormatError, SourceError, UsageError
 from etcdtool.operations.hashkv_compare import compare
 from etcdtool.operations.verify import Depth, verify
 from etcdtool.operations.verify_datadir import DataDirCheck, stored_in
@@ -186,8 +186,11 @@ class _Found:
                 return
             try:
                 found = compare([other, self.database])
-            except EtcdtoolError as error:
+            except FormatError as error:
                 yield conditions.NOT_CHECKED.finding(self.place.shown, f"cannot be compared: {error.message}")
+                return
+            except EtcdtoolError as error:  # no revision is in both
+                yield conditions.DIFFERS.finding(self.place.shown, error.message)
                 return
             theirs, ours = found.members
             if theirs.current_revision != ours.current_revision:

@@ -127,7 +127,7 @@ FAULTS: dict[str, tuple[dict[bytes, Pairs], str, str]] = {
     "peer URL twice": (
         {b"members": [MEMBER, (b"5", b'{"id":5,"peerURLs":["http://localhost:2380"]}')]},
         "members.peer-url-twice",
-        "member 5",
+        "member 8e9e",
     ),
     "removed too": ({b"members_removed": [(MEMBER[0], b"removed")]}, "members.removed-too", "removed member 8e9e"),
     "learners alone": ({b"members": [OTHER]}, "members.no-voter", "bucket members"),

@@ -1,0 +1,63 @@
+"""``verify --live`` beside a real server that is written to all the time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from support import samples
+from support.servers import Server
+from test_faults import etcdtool  # as a process of its own: a lock of this one must not be what is tested
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Writer(threading.Thread):
+    """Puts keys as fast as the server takes them."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+        self.count = 0
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            body = json.dumps({"key": "L2xpdmU=", "value": "eHh4eHh4eHg="})
+            status, _, _ = self.server.http("POST", "/v3/kv/put", body)
+            self.count += status == 200
+
+
+@pytest.mark.parametrize("version", ["3.5", "3.7"])
+def test_a_server_that_takes_writes(version: str, tmp_path: Path) -> None:
+    root = tmp_path / "live.etcd"
+    with Server(version, root, "--snapshot-count=200") as server:
+        writer = Writer(server)
+        writer.start()
+        try:
+            refused = etcdtool("verify", root)
+            found = []
+            for source in (root, root / "member/snap/db"):
+                before = writer.count
+                found.append(etcdtool("verify", source, "--live", "-w", "json"))
+                assert writer.count > before, "nothing was written meanwhile"
+        finally:
+            writer.stopping.set()
+            writer.join()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "is locked by" in refused.stderr
+    assert "--live" in refused.stderr
+    kinds = []
+    for done in found:
+        assert done.returncode == 0, done.stdout + done.stderr
+        (result,) = json.loads(done.stdout)["results"]
+        assert result["counts"] | {"note": 0} == {"error": 0, "warning": 0, "note": 0}, result
+        kinds.append(result["kind"])
+    assert kinds == ["data dir of a running server", "copy of the database of a running server"]
+    before = samples.hashes(root)
+    stopped = etcdtool("verify", root, "-w", "json")
+    assert (stopped.returncode, json.loads(stopped.stdout)["results"][0]["kind"]) == (0, "data dir")
+    assert samples.hashes(root) == before
