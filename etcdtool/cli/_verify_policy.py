@@ -64,6 +64,11 @@ def policy_options(function: Callable[..., Any]) -> Callable[..., Any]:
             default="full",
             help="quick reads no values: sizes, pages and small buckets. What it leaves out is named in notes.",
         ),
+        click.option(
+            "--simulate-restore",
+            is_flag=True,
+            help="Restore into a temporary folder, and check what came out; needs as much room there as the database.",
+        ),
         click.option("--live", is_flag=True, help="Check a copy where a running server has the database open."),
         click.option("--wal-dir", type=folder, metavar="DIR", help="Where the WAL of a data dir is kept apart."),
         click.option("--min-revision", type=number, metavar="N", help="The store must have come to this revision."),
@@ -95,6 +100,7 @@ def policy_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def verify_options(
     *,
     level: str,
+    simulate_restore: bool,
     live: bool,
     wal_dir: Path | None,
     min_revision: int | None,
@@ -112,4 +118,11 @@ def verify_options(
         required_prefixes=tuple(prefix.encode("utf-8", "surrogateescape") for prefix in require_prefix),
         cluster_id=expect_cluster_id,
     )
-    return VerifyOptions(quick=level == "quick", live=live, wal_dir=wal_dir, policy=policy, same_as=same_as)
+    return VerifyOptions(
+        quick=level == "quick",
+        simulate_restore=simulate_restore,
+        live=live,
+        wal_dir=wal_dir,
+        policy=policy,
+        same_as=same_as,
+    )

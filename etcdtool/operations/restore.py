@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from etcdtool.checks.restored import REFUSED
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.findings import Report
+from etcdtool.findings import Report, Severity
 from etcdtool.formats.wal import SEGMENT_SIZE
 from etcdtool.model.bootstrap import bootstrap
 from etcdtool.model.membership import member_id_text
@@ -25,7 +25,6 @@ from etcdtool.operations.restore_copy import StagedDatabase, refuse_without_trai
 from etcdtool.operations.restore_events import Silent
 from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.restore_proof import prove
-from etcdtool.operations.verify import Depth, verify
 from etcdtool.sources import open_database
 from etcdtool.targets import StagedFolder, is_vacant
 
@@ -121,25 +120,31 @@ def restore(
         return _restore(database, options, cluster, events or Silent(), progress)
 
 
-def simulate(database: Database, *, progress: Progress | None = None) -> Report:
+def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
     """Restore into a temporary folder and check what came out.
 
     Args:
-        database: the opened source; damage of its own is not reported again.
-        progress: as in `restore`.
+        database: the opened source.
+        check: is given the restored data dir, and returns what is found in it.
 
     Returns:
-        One error if a restore refuses the source or fails, else what `verify` finds in the restored database.
+        One error if a restore refuses the source or fails, else the errors and warnings about the data dir.
     """
     with tempfile.TemporaryDirectory(prefix="etcdtool-") as folder:
-        options = RestoreOptions(data_dir=Path(folder) / "simulated.etcd", skip_hash_check=database.trailer is None)
+        options = RestoreOptions(data_dir=Path(folder) / "restored", skip_hash_check=database.trailer is None)
         try:
-            _restore(database, options, _cluster(options), Silent(), progress)
+            _restore(database, options, _cluster(options), Silent(), None)
         except EtcdtoolError as error:
             return Report([REFUSED.finding(database.name, error.message, hint=error.hint)])
-        with open_database(options.target) as restored:
-            found = verify(replace(restored, name=f"{database.name}, restored"), depth=Depth(in_data_dir=True))
-    return found
+        found = check(options.target).findings
+    place = f"{database.name}, restored"
+    return Report(
+        [
+            replace(finding, where=finding.where.replace(str(options.target), place))
+            for finding in found
+            if finding.severity is not Severity.NOTE
+        ]
+    )
 
 
 def _cluster(options: RestoreOptions) -> Bootstrap:

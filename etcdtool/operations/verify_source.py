@@ -10,6 +10,7 @@ from etcdtool.checks import policy as conditions
 from etcdtool.checks.policy import Policy
 from etcdtool.errors import EtcdtoolError, FormatError, SourceError, UsageError
 from etcdtool.operations.hashkv_compare import compare
+from etcdtool.operations.restore import simulate
 from etcdtool.operations.verify import Depth, verify
 from etcdtool.operations.verify_datadir import DataDirCheck, stored_in
 from etcdtool.sources import Workspace, find_place, holder_of, open_place
@@ -33,6 +34,7 @@ class VerifyOptions:
 
     Attributes:
         quick: leave out what reads every byte; notes say what.
+        simulate_restore: restore into a temporary folder too, and check what came out.
         live: check a copy where a running server has a database open.
         wal_dir: where the WAL of a data dir is when it is kept apart.
         policy: what is asked of the data beyond being sound.
@@ -40,6 +42,7 @@ class VerifyOptions:
     """
 
     quick: bool = False
+    simulate_restore: bool = False
     live: bool = False
     wal_dir: Path | None = None
     policy: Policy = field(default_factory=Policy)
@@ -115,6 +118,8 @@ def verify_source(path: Path, *, progress: Progress | None = None, options: Veri
         report.extend(found.check_cluster_id())
         if options.same_as is not None:
             report.extend(found.check_same(options.same_as))
+        if options.simulate_restore and found.database is not None:
+            report.extend(simulate(found.database, check=lambda folder: verify_source(folder).report).findings)
         if found.database is not None:
             found.database.file.check_unchanged()
     return result

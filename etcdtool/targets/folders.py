@@ -80,6 +80,8 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
 
     def _make_parents(self, folder: Path) -> None:
         if not folder.is_dir():
+            if os.path.lexists(folder):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
             self._make_parents(folder.parent)
             folder.mkdir(mode=_MODE)
             self._made_parents.append(folder)

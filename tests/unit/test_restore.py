@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -14,6 +14,7 @@ from support.bbolt_files import applied, with_freelist
 from support.cli import invoke
 
 from etcdtool.errors import EtcdtoolError
+from etcdtool.findings import Finding, Report, Severity
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.operations import restore as restoring
@@ -313,18 +314,34 @@ class TestVersions:
 
 
 class TestSimulate:
-    def test_a_good_one(self, tmp_path: Path) -> None:
-        with open_database(snapshot_of("3.7")) as database:
-            report = simulate(database)
-        assert report.good
+    @pytest.mark.parametrize("name", ["v3/3.4/snapshot.db.gz", "v3/3.7/snapshot.db.gz", "v3-extra/3.6/empty.db.gz"])
+    def test_a_good_one(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source = samples.unpack(name)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        plain = invoke("verify", source, "-w", "json")
+        done = invoke("verify", source, "--simulate-restore", "-w", "json")
+        assert (done.exit_code, names(tmp_path)) == (0, [])
+        assert done.stdout == plain.stdout
 
-    def test_a_damaged_one(self, tmp_path: Path) -> None:
-        with open_database(samples.unpack("damaged/snapshots/leaf-page-zeroed+sealed.db.gz")) as database:
-            report = simulate(database)
-        assert [finding.code for finding in report.findings] == ["restore.refused"]
+    def test_a_damaged_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source = samples.unpack("damaged/snapshots/leaf-page-zeroed+sealed.db.gz")
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        done = invoke("snapshot", "verify", source, "--simulate-restore")
+        assert (done.exit_code, names(tmp_path)) == (3, [])
+        assert "restore.refused" in done.stdout
+
+    def test_what_is_wrong_with_the_restored_one_is_told(self, tmp_path: Path) -> None:
+        def check(folder: Path) -> Report:
+            assert names(folder / "member") == ["snap", "wal"]
+            where = str(folder / "member/snap/db")
+            return Report([Finding(code="a.b", severity=kind, where=where, detail="x") for kind in Severity])
+
+        with open_database(snapshot_of("3.7")) as database:
+            found = simulate(database, check=check).findings
+        assert [finding.severity for finding in found] == [Severity.ERROR, Severity.WARNING]
+        assert {finding.where for finding in found} == {f"{database.name}, restored/member/snap/db"}
 
     def test_a_raw_database_needs_no_flag(self, tmp_path: Path) -> None:
         source = tmp_path / "db"
-        source.write_bytes(gzip.decompress(samples.packed("v3/3.7/snapshot.db.gz").read_bytes())[:-32])
-        with open_database(source) as database:
-            assert simulate(database).good
+        source.write_bytes(snapshot_of("3.7").read_bytes()[:-32])
+        assert invoke("verify", source, "--simulate-restore").exit_code == 0

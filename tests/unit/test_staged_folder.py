@@ -1,0 +1,111 @@
+"""Folders as outputs: what a killed run left goes, what a running one works on stays."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from etcdtool.errors import EtcdtoolError, TargetExistsError
+from etcdtool.targets import StagedFolder, disk, is_vacant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fill(folder: StagedFolder, name: str = "member/file") -> None:
+    descriptor = folder.create(name)
+    os.write(descriptor, b"all of it")
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("flags", [True, False])
+def test_the_name_comes_last(inside: bool, flags: bool, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    if inside:
+        target.mkdir()
+    # some network file systems know no rename that refuses to replace
+    error = OSError(22, "Invalid argument")
+    rename = disk.rename_without_replacing if flags else mock.Mock(side_effect=error)
+    with (
+        mock.patch("etcdtool.targets.folders.rename_without_replacing", rename),
+        StagedFolder(target, entry="member") as folder,
+    ):
+        fill(folder)
+        assert not (target / "member").exists()
+        folder.commit()
+    assert (target / "member/file").read_bytes() == b"all of it"
+    assert (names(tmp_path), names(target)) == (["out"], ["member"])
+    assert (target / "member").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_without_a_commit_nothing_is_left(inside: bool, tmp_path: Path) -> None:
+    target = tmp_path / "a/b/out"
+    if inside:
+        target.mkdir(parents=True)
+    with StagedFolder(target, entry="member") as folder:
+        fill(folder)
+    assert names(tmp_path) == (["a"] if inside else [])
+    assert not inside or names(target) == []
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_a_killed_run_left_goes_and_what_a_running_one_has_stays(inside: bool, tmp_path: Path) -> None:
+    target, home = tmp_path / "out", tmp_path
+    if inside:
+        target.mkdir()
+        home = target
+    left = home / ".out.00112233.etcdtool-partial"
+    (left / "member").mkdir(parents=True)
+    others = home / ".other.00112233.etcdtool-partial"
+    if not inside:
+        others.mkdir()
+    with StagedFolder(target, entry="member") as running:
+        assert not left.exists()
+        with StagedFolder(target, entry="member") as second:
+            assert running.path.exists()
+            fill(second)
+            second.commit()
+        fill(running)
+        with pytest.raises((TargetExistsError, EtcdtoolError)):
+            running.commit()
+    assert (target / "member/file").exists()
+    assert others.exists() != inside
+    assert [path for path in home.iterdir() if "partial" in path.name] == ([] if inside else [others])
+
+
+def test_a_file_of_that_name_is_no_left_over(tmp_path: Path) -> None:
+    (tmp_path / ".out.00112233.etcdtool-partial").write_bytes(b"precious")
+    with StagedFolder(tmp_path / "out", entry="member"):
+        pass
+    assert names(tmp_path) == [".out.00112233.etcdtool-partial"]
+
+
+def test_what_makes_a_folder_vacant(tmp_path: Path) -> None:
+    assert is_vacant(tmp_path)
+    (tmp_path / "lost+found").mkdir()
+    assert is_vacant(tmp_path)
+    (tmp_path / "lost+found/x").write_bytes(b"")
+    assert not is_vacant(tmp_path)
+
+
+@pytest.mark.parametrize("entry", ["", "member"])
+def test_what_exists_is_refused(entry: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("/nowhere/at/all")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").write_bytes(b"x")
+    for name in ("file", "link", "full"):
+        with pytest.raises(TargetExistsError, match="nothing that exists is overwritten"):
+            StagedFolder(tmp_path / name, entry=entry)
+    assert names(tmp_path) == ["file", "full", "link"]
+    with pytest.raises(EtcdtoolError, match="not a directory"):
+        StagedFolder(tmp_path / "file/out", entry=entry)
