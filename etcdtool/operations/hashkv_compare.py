@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from etcdtool.errors import EtcdtoolError, FormatError, UsageError
 from etcdtool.model.compaction import hashed_rows, rows_after_compaction
+from etcdtool.model.differences import Part, differing_rows
 from etcdtool.model.history import History
 from etcdtool.model.keyspace import Compactions
 from etcdtool.operations.engine import chosen_engine
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
+    from etcdtool.model.differences import DifferingRows
     from etcdtool.operations.hashkv import Advance
 
 __all__ = ["Change", "Comparison", "Difference", "DifferingGroup", "DifferingKey", "Member", "NamedDatabase", "compare"]
@@ -151,24 +153,6 @@ class Comparison:
         return not self.differences
 
 
-class _Part(NamedTuple):
-    """The rows of a history that are compared, ascending."""
-
-    history: History
-    rows: NDArray[np.int64]
-
-
-class _Rows(NamedTuple):
-    """Row numbers that differ: only in the reference, only in the other, and pairs that are in both."""
-
-    missing: NDArray[np.int64]
-    added: NDArray[np.int64]
-    changed: tuple[NDArray[np.int64], NDArray[np.int64]]
-
-    def __bool__(self) -> bool:
-        return bool(len(self.missing) or len(self.added) or len(self.changed[0]))
-
-
 def compare(
     databases: Sequence[NamedDatabase],
     *,
@@ -217,7 +201,7 @@ def compare(
     reference = _reference(parts)
     differences = []
     for member, part in enumerate(parts):
-        rows = _differing_rows(parts[reference], part) if member != reference else None
+        rows = differing_rows(parts[reference], part) if member != reference else None
         if rows:
             changes = _changes(parts[reference].history, part.history, rows)
             differences.append(_difference(member, reference, changes, depth, keys_max))
@@ -255,76 +239,24 @@ def _last_revision(histories: list[History], names: list[str], compact: int, to_
     return to_revision or newest
 
 
-def _part(history: History, compact: int, from_revision: int | None, last: int, engine: Engine) -> _Part:
+def _part(history: History, compact: int, from_revision: int | None, last: int, engine: Engine) -> Part:
     chosen = rows_after_compaction(history, compact, engine=engine) & (history.main <= last)
     if from_revision is not None:
         chosen &= history.main >= from_revision
-    return _Part(history, np.flatnonzero(chosen))
+    return Part(history, np.flatnonzero(chosen))
 
 
-def _reference(parts: list[_Part]) -> int:
+def _reference(parts: list[Part]) -> int:
     """Return the first of the largest number of parts that agree."""
     like: list[int] = []
     for number, part in enumerate(parts):
-        alike = (one for one in range(number) if like[one] == one and not _differing_rows(parts[one], part))
+        alike = (one for one in range(number) if like[one] == one and not differing_rows(parts[one], part))
         like.append(next(alike, number))
     counts = Counter(like)
     return max(counts, key=lambda number: (counts[number], -number))
 
 
-def _differing_rows(one: _Part, other: _Part) -> _Rows:
-    one_common, other_common = _common(one, other)
-    left, right = one.rows[one_common], other.rows[other_common]
-    differing = _differing_pairs(one.history, left, other.history, right)
-    return _Rows(
-        np.delete(one.rows, one_common), np.delete(other.rows, other_common), (left[differing], right[differing])
-    )
-
-
-def _common(one: _Part, other: _Part) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the places of the revisions that both have, in each."""
-    mains = [part.history.main[part.rows] for part in (one, other)]
-    subs = [part.history.sub[part.rows] for part in (one, other)]
-    if np.array_equal(mains[0], mains[1]) and np.array_equal(subs[0], subs[1]):
-        everything = np.arange(len(one.rows), dtype=np.int64)
-        return everything, everything
-    # one number a revision: the ranks of its two numbers, which order as they do
-    known_mains, known_subs = np.union1d(*mains), np.union1d(*subs)
-    ranks = [
-        np.searchsorted(known_mains, main) * len(known_subs) + np.searchsorted(known_subs, sub)
-        for main, sub in zip(mains, subs, strict=True)
-    ]
-    _, one_places, other_places = np.intersect1d(ranks[0], ranks[1], assume_unique=True, return_indices=True)
-    return one_places, other_places
-
-
-def _differing_pairs(
-    one: History, left: NDArray[np.int64], other: History, right: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the places at which two rows of one revision hold different bytes."""
-    same_size = one.size[left] == other.size[right]
-    found = np.flatnonzero(~same_size).tolist()
-    places = np.flatnonzero(same_size)
-    left, right = left[places], right[places]
-    start, other_start, size = one.start[left], other.start[right], one.size[left].astype(np.int64)
-    # entries that lie one behind the other in both files are compared in one go
-    ends = np.flatnonzero((start[1:] != (start + size)[:-1]) | (other_start[1:] != (other_start + size)[:-1]))
-    bounds = np.concatenate(([0], ends + 1, [len(places)])) if len(places) else np.zeros(1, dtype=np.int64)
-    begin = 0
-    for end in bounds.tolist()[1:]:
-        length = int(size[begin:end].sum())
-        at, other_at = int(start[begin]), int(other_start[begin])
-        if bytes(one.data[at : at + length]) != bytes(other.data[other_at : other_at + length]):
-            found.extend(
-                int(places[place])
-                for place in range(begin, end)
-                if bytes(one.entry(int(left[place]))) != bytes(other.entry(int(right[place])))
-            )
-        begin = end
-    return np.array(sorted(found), dtype=np.int64)
-
-
-def _changes(one: History, other: History, rows: _Rows) -> list[DifferingKey]:
+def _changes(one: History, other: History, rows: DifferingRows) -> list[DifferingKey]:
     """Return what differs in order of revision."""
     found = [*_described(one, rows.missing, Change.MISSING), *_described(other, rows.added, Change.ADDED)]
     for left, right in zip(*(column.tolist() for column in rows.changed), strict=True):
