@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import EtcdtoolError, TargetExistsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["refuse_existing", "rename_without_replacing", "sync_folder", "write_error"]
+__all__ = ["refuse_existing", "rename_without_replacing", "reporting", "sync_folder", "write_error"]
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _AT_FDCWD = -100  # linux/fcntl.h
@@ -39,6 +41,19 @@ def rename_without_replacing(hidden: Path, target: Path) -> None:
     if library.renameat2(_AT_FDCWD, os.fsencode(hidden), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), str(target))
+
+
+@contextlib.contextmanager
+def reporting(target: Path) -> Iterator[None]:
+    """Turn what the disk says of writes into our error.
+
+    Raises:
+        EtcdtoolError: the disk is full or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise write_error(target, error) from error
 
 
 def sync_folder(folder: Path) -> None:

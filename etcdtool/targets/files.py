@@ -16,13 +16,10 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import BinaryIO, Self
 
 from etcdtool.errors import TargetExistsError
-from etcdtool.targets.disk import refuse_existing, rename_without_replacing, sync_folder, write_error
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from etcdtool.targets.disk import refuse_existing, rename_without_replacing, reporting, sync_folder, write_error
 
 __all__ = ["StagedFile", "refuse_foreign", "replace_own_file"]
 
@@ -114,17 +111,9 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         self._hidden = folder / f".{self.target.name}.{secrets.token_hex(4)}.partial"
         return os.open(self._hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
 
-    @contextlib.contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Turn what the disk says of writes into our error.
-
-        Raises:
-            EtcdtoolError: the disk is full or fails.
-        """
-        try:
-            yield
-        except OSError as error:
-            raise write_error(self.target, error) from error
+    def reporting(self) -> contextlib.AbstractContextManager[None]:
+        """Turn what the disk says of writes into our error, an EtcdtoolError."""
+        return reporting(self.target)
 
     def sync(self) -> None:
         """Have every byte on disk.

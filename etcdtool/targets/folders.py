@@ -15,13 +15,10 @@ import re
 import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.targets.disk import rename_without_replacing, sync_folder, write_error
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from etcdtool.targets.disk import rename_without_replacing, reporting, sync_folder, write_error
 
 __all__ = ["StagedFolder", "is_vacant"]
 
@@ -95,17 +92,9 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
         raise AssertionError  # reporting() raises
 
-    @contextlib.contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Turn what the disk says of writes into our error.
-
-        Raises:
-            EtcdtoolError: the disk is full or fails.
-        """
-        try:
-            yield
-        except OSError as error:
-            raise write_error(self.target, error) from error
+    def reporting(self) -> contextlib.AbstractContextManager[None]:
+        """Turn what the disk says of writes into our error, an EtcdtoolError."""
+        return reporting(self.target)
 
     def refuse_full_disk(self, size: int) -> None:
         """Raise when there is no room for so many bytes."""
