@@ -121,7 +121,8 @@ class DataDirCheck:
         assert log.log is not None
         assert self.database is not None
         start = log.start_snap
-        snap_index = start.index if start is not None else 0
+        # beside a running server the .snap may be of a later moment than the copy of the database
+        snap_index = start.index if start is not None and not self.in_use else 0
         row = stored.index - log.log.first_index
         log_term = log.log.terms[row] if 0 <= row < log.log.entry_count else None
         return datadir.Applied(

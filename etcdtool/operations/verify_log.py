@@ -11,7 +11,7 @@ from etcdtool.errors import FormatError
 from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
 from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
 from etcdtool.operations.engine import chosen_engine
-from etcdtool.sources import InputFile
+from etcdtool.sources import InputFile, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,8 @@ class LogCheck:
         Raises:
             SourceError: a file cannot be opened or read.
         """
+        segments = list(self._segments())  # first: a server writes a .snap, and then the log's record of it
         self.findings.extend(self._read_snaps())
-        segments = list(self._segments())
         if not segments:
             self.start = next(reversed(self.snaps), "")
             self.findings.append(wal.NOT_THERE.finding(str(self.parts.root), "there is no .wal file"))
@@ -77,7 +77,7 @@ class LogCheck:
 
     def _read_snaps(self) -> Iterator[Finding]:
         readable: list[tuple[tuple[int, int], str, SnapFile]] = []
-        for path in self.parts.snap_files:
+        for path in self._snap_files():
             try:
                 snap = parse_snap_file(self._open(path).data)
             except FormatError as error:
@@ -86,6 +86,13 @@ class LogCheck:
             readable.append(((snap.term, snap.index), path.name, snap))
             yield from _check_name(path.name, snap)
         self.snaps = {name: snap for _, name, snap in sorted(readable, key=lambda one: one[:2])}
+
+    def _snap_files(self) -> list[Path]:
+        """Return the ``.snap`` files; beside a running server, those that are there now."""
+        if not self.in_use:
+            return self.parts.snap_files
+        parts = locate(self.parts.root)
+        return parts.snap_files if parts is not None else []
 
     def _segments(self) -> Iterator[Segment]:
         for path in self.parts.segments:

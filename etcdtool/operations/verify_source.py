@@ -13,7 +13,7 @@ from etcdtool.operations.hashkv_compare import compare
 from etcdtool.operations.restore import simulate
 from etcdtool.operations.verify import Depth, verify
 from etcdtool.operations.verify_datadir import DataDirCheck, stored_in
-from etcdtool.sources import Workspace, find_place, holder_of, open_place
+from etcdtool.sources import Workspace, find_place, holder_of, locate, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -157,6 +157,8 @@ class _Found:
         # the database first: what it has applied is in the log by then
         if parts.database is not None:
             self.database = open_place(self.place, self.workspace, live=self.options.live)
+        if holder is not None:
+            parts = locate(parts.root, wal_dir=self.options.wal_dir) or parts
         check = DataDirCheck(
             shown=self.place.shown,
             parts=parts,

@@ -119,7 +119,8 @@ class TestRefusals:
 
     def test_folders_without_a_database(self, command: str, tmp_path: Path) -> None:
         self.refused(tmp_path, command, "holds no v3 database")
-        self.refused(samples.unpack("v2-only-wal/2.3/data.tar.gz"), command, "holds no v3 database")
+        if command == "status":  # verify has the log to look at
+            self.refused(samples.unpack("v2-only-wal/2.3/data.tar.gz"), command, "holds no v3 database")
 
     def test_a_named_pipe(self, command: str, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
