@@ -97,7 +97,7 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
     packed <<= bits
     packed |= np.arange(count, dtype=np.uint64)
     packed.sort()
-    order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).view(np.int64)
     packed >>= bits
     first = np.ones(count, dtype=np.bool_)
     first[1:] = packed[1:] != packed[:-1]

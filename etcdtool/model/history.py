@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "current_revision", "open_history"]
 
-_COLUMNS = (
+_COLUMN_SIZE_MIN = 1 << 12
+_COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("main", np.int64),
     ("sub", np.int64),
     ("tombstone", np.bool_),
@@ -92,18 +93,18 @@ class History:
         """
         compactions, bucket = open_history(image)
         words = unaligned_words(image.data)
-        hashes: list[NDArray[np.uint64]] = [np.empty(0, dtype=np.uint64)]
-        parts: dict[str, list[NDArray[Any]]] = {name: [np.empty(0, dtype=kind)] for name, kind in _COLUMNS}
+        hashes = _Column(np.uint64)
+        parts = {name: _Column(kind) for name, kind in _COLUMNS}
         if bucket is not None:
             for block in iter_revisions(image, bucket, engine=engine, pages_per_block=pages_per_block):
                 key_start, key_size = user_keys(image, block, engine=engine)
                 if engine == "columns":
-                    hashes.append(hash_keys(Keys(image.data, words, key_start, key_size)))
+                    hashes.extend(hash_keys(Keys(image.data, words, key_start, key_size)))
                 _add(parts, block, key_start, key_size)
                 advance(int((block.stop - block.start).sum()))
-        taken = {name: np.concatenate(parts.pop(name)) for name, _ in _COLUMNS}
+        taken = {name: column.finish() for name, column in parts.items()}
         keys = Keys(image.data, words, taken["key_start"], taken["key_size"].astype(np.int64))
-        order, first = _group_plainly(keys) if engine == "plain" else group_rows(keys, _joined(hashes))
+        order, first = _group_plainly(keys) if engine == "plain" else group_rows(keys, hashes.finish())
         return cls(data=image.data, compactions=compactions, order=order, first=first, **taken)
 
     def __len__(self) -> int:
@@ -142,8 +143,29 @@ def current_revision(compactions: Compactions, last: int) -> int:
     return max(1, last, compactions.finished, compactions.scheduled)
 
 
+class _Column:
+    """An array that grows where it stands: joining a list of parts would hold a column twice, and leave holes."""
+
+    def __init__(self, kind: type[np.generic]) -> None:
+        self._array: NDArray[Any] = np.empty(_COLUMN_SIZE_MIN, dtype=kind)
+        self._size = 0
+
+    def extend(self, part: NDArray[Any]) -> None:
+        """Add a part behind; it is converted to the column's type."""
+        size = self._size + len(part)
+        if size > len(self._array):
+            self._array.resize(size + size // 8, refcheck=False)  # nobody else sees it before it is finished
+        self._array[self._size : size] = part
+        self._size = size
+
+    def finish(self) -> NDArray[Any]:
+        """Return the array, cut to its size."""
+        self._array.resize(self._size, refcheck=False)
+        return self._array
+
+
 def _add(
-    parts: dict[str, list[NDArray[Any]]], block: Revisions, key_start: NDArray[np.int64], key_size: NDArray[np.int64]
+    parts: dict[str, _Column], block: Revisions, key_start: NDArray[np.int64], key_size: NDArray[np.int64]
 ) -> None:
     taken = {
         "main": block.main,
@@ -154,14 +176,8 @@ def _add(
         "key_start": key_start,
         "key_size": key_size,
     }
-    for name, kind in _COLUMNS:
-        parts[name].append(taken[name].astype(kind, copy=False))
-
-
-def _joined(hashes: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    joined = np.concatenate(hashes)
-    hashes.clear()
-    return joined
+    for name, column in parts.items():
+        column.extend(taken[name])
 
 
 def _group_plainly(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
