@@ -49,6 +49,11 @@ CODES = (
     _error("bbolt.freelist-type", "The page of the freelist is no freelist page."),
     _warning("bbolt.inline-id", "The page inside an inline bucket has a page id, where bbolt writes 0."),
     _error("bbolt.inline-nested", "An inline bucket holds another bucket."),
+    _error(
+        "bbolt.inline-size",
+        "An inline bucket goes on behind its last element, as no writer makes it: elements may be hidden by a damaged "
+        "count, or a size is damaged.",
+    ),
     _error("bbolt.key-empty", "An element has an empty key."),
     _error("bbolt.key-order", "Keys are not in order, so that a look-up misses what is there."),
     _warning(

@@ -363,3 +363,19 @@ def test_findings_are_limited_and_the_rest_is_counted() -> None:
     found = errors(data)
     assert len(found) == FINDINGS_PER_CODE_MAX + 1
     assert "more findings like this" in found[-1].detail
+
+
+def test_a_bucket_with_pages_has_nothing_behind_its_header() -> None:
+    data = written({b"b": [(b"k", b"v")], b"large": numbered(200)}, page_size=1024)
+    image = Image.open(memoryview(bytes(data)))
+    bucket = cursor.root_buckets(image)[b"b"]
+    struct.pack_into("<Q", data, bucket.offset, cursor.root_buckets(image)[b"large"].root)
+    assert "bbolt.bucket-header" in codes(data)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_elements_hidden_at_the_end_of_an_inline_bucket_are_found(count: int) -> None:
+    data = written({b"b": [(b"k", b"v"), (b"l", b"w")]}, page_size=1024)
+    bucket = cursor.root_buckets(Image.open(memoryview(bytes(data))))[b"b"]
+    struct.pack_into("<H", data, bucket.offset + 16 + 10, count)
+    assert "bbolt.inline-size" in codes(data)

@@ -190,6 +190,7 @@ def check_inline(bucket: Bucket, inline: memoryview) -> Iterator[Finding]:
         yield page_error(problem, where)
         return
     yield from _gaps(where, page, map(_span, elements))
+    yield from _inline_size(where, page, elements)
     if page.id:
         detail = f"its page identifies as {page.id}, not 0"
         yield Finding(code="bbolt.inline-id", severity=Severity.WARNING, where=where, detail=detail, offset=page.offset)
@@ -204,6 +205,15 @@ def check_inline(bucket: Bucket, inline: memoryview) -> Iterator[Finding]:
                 "bbolt.inline-nested", where, f"bucket {_shown(element.key)} in an inline bucket", element.offset
             )
         previous = element.key
+
+
+def _inline_size(where: str, page: Page, elements: list[LeafElement]) -> Iterator[Finding]:
+    """Yield an error where a bucket goes on behind its elements: every writer makes it as large as they are."""
+    array_end = page.offset + HEADER.size + page.count * LEAF_ELEMENT.size
+    end = max([array_end, *(start + size for start, size in map(_span, elements))])
+    behind = page.offset + len(page.data) - end
+    if behind:
+        yield error("bbolt.inline-size", where, f"{behind} bytes stand behind its last element", end)
 
 
 def error(code: str, where: str, detail: str, offset: int | None) -> Finding:
