@@ -21,8 +21,9 @@ __all__ = ["Keys", "group_rows", "hash_keys"]
 _WORD_SIZE = 8
 _SHORT_KEY_MAX = 1024
 """Keys up to this size are hashed as columns: the work is a pass over the rows for every eight bytes of the longest."""
-_PAIRS_PER_BLOCK = 1 << 16
-"""Temporaries of so many pairs stay in cache."""
+_ROWS_PER_BLOCK = 1 << 13
+"""The keys of so many rows, and of as many others, stay in cache while they are compared."""
+_NO_ROW = -1
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SEED = np.uint64(0xC2B2AE3D27D4EB4F)
 _SHIFT = np.uint64(29)
@@ -111,13 +112,19 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
 
 def _unequal_places(keys: Keys, order: NDArray[np.int64], first: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the places whose key has the hash of the one before and is another all the same."""
-    found: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    for start in range(1, len(order), _PAIRS_PER_BLOCK):
-        joined = start + np.flatnonzero(~first[start : start + _PAIRS_PER_BLOCK])
-        equal = _same_keys(keys, order[joined - 1], order[joined])
+    joined = np.flatnonzero(~first)
+    before = np.full(len(order), _NO_ROW, dtype=np.int64)
+    before[order[joined]] = order[joined - 1]
+    del joined
+    unequal: list[NDArray[np.int64]] = []
+    # in order of the rows, so that one side of the pairs is read from the file as it lies there
+    for start in range(0, len(before), _ROWS_PER_BLOCK):
+        block = before[start : start + _ROWS_PER_BLOCK]
+        rows = np.flatnonzero(block != _NO_ROW)
+        equal = _same_keys(keys, block[rows], start + rows)
         if not equal.all():
-            found.append(joined[~equal])
-    return np.concatenate(found)
+            unequal.append(start + rows[~equal])
+    return np.flatnonzero(np.isin(order, np.concatenate(unequal))) if unequal else np.empty(0, dtype=np.int64)
 
 
 def _same_keys(keys: Keys, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
