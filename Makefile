@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full bench lint programs docs wire manifest clean
+.PHONY: help demo test test-full bench lint programs docs damage-table wire manifest clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -39,6 +39,10 @@ docs: .venv/dev.stamp ## write docs/reference/cli.md from the commands' help
 	@mkdir -p docs/reference
 	$(BIN)/python -m etcdtool.cli.reference > docs/reference/cli.md.new
 	mv docs/reference/cli.md.new docs/reference/cli.md
+
+damage-table: programs ## judge the damage corpus anew and write docs/reference/damage.md (long when cold)
+	$(BIN)/python tests/support/damage_corpus.py --run --seed $(or $(SEED),0)
+	$(BIN)/python tests/support/damage_corpus.py > docs/reference/damage.md
 
 wire: .venv/dev.stamp ## write the protobuf modules from the .proto files
 	$(BIN)/python tests/support/generate_wire.py

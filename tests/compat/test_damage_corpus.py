@@ -1,0 +1,94 @@
+"""Drawn damage: nothing that a real tool finds escapes us, no traceback, no hang, no memory without end.
+
+The real tools' verdicts are kept in the cache folder, so that only the first run takes long.  ``--seed`` draws others.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+from support import damage_corpus
+from support.damage import CATALOGUE, draw, fields
+from support.damage_corpus import OURS_SECONDS_MAX, SUMMARY, corpus, judged, render
+
+from etcdtool.checks import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from support.damage import Fault
+
+MEMORY_GROWTH_MAX = 256 << 20
+FULL_SEALED, FULL_UNSEALED = 100, 20
+
+
+def hold(faults: Iterable[Fault]) -> int:
+    """Check the laws on each fault; give how many there were."""
+    number = 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for fault in faults:
+        number += 1
+        result = judged(fault)
+        assert not result.missed, f"{fault}: {dict(result.others)}, ours: {result.ours} {result.codes}"
+        if not fault.sealed and fault.field != "lost":
+            assert result.ours == "error", f"{fault}: unsealed, yet {result.ours} {result.codes}"
+        assert result.seconds < OURS_SECONDS_MAX, fault
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    assert growth < MEMORY_GROWTH_MAX
+    return number
+
+
+@pytest.mark.parametrize("page_type", CATALOGUE)
+def test_nothing_found_by_others_is_missed(page_type: str, request: pytest.FixtureRequest) -> None:
+    seed = request.config.getoption("--seed") or 0
+    assert hold(corpus(seed, page_type, sealed=1, unsealed=1)) >= len(CATALOGUE[page_type])
+
+
+@pytest.mark.full
+@pytest.mark.timeout(5400)
+@pytest.mark.parametrize("page_type", CATALOGUE)
+def test_nothing_found_by_others_is_missed_in_the_whole_corpus(page_type: str, request: pytest.FixtureRequest) -> None:
+    seed = request.config.getoption("--seed") or 0
+    number = hold(corpus(seed, page_type, sealed=FULL_SEALED, unsealed=FULL_UNSEALED))
+    assert number >= FULL_SEALED * len(CATALOGUE[page_type])
+
+
+def test_a_seed_draws_the_same_faults_again() -> None:
+    page_type, name = "key leaf", "pos"
+    first = [draw(7, page_type, name, number, sealed=True) for number in range(5)]
+    assert first == [draw(7, page_type, name, number, sealed=True) for number in range(5)]
+    assert len({fault.sha256 for fault in first}) == 5
+    assert draw(8, page_type, name, 0, sealed=True) != first[0]
+
+
+def test_the_kept_summary_is_of_a_whole_corpus_and_misses_nothing() -> None:
+    summary = json.loads(SUMMARY.read_text(encoding="utf-8"))
+    assert summary["faults"] >= 2000
+    assert set(summary["fields"]) == {f"{page_type} / {name}" for page_type, name in fields()}
+    for name, row in summary["fields"].items():
+        assert sum(cell["faults"] for cell in row.values()) >= 100, name
+        if "sealed" in row:
+            assert row["sealed"]["errors"] >= row["sealed"]["any"], name
+        assert row.get("unsealed", {}).get("ours") == row.get("unsealed", {}).get("faults"), name
+
+
+def test_the_table_is_made_of_the_kept_summary() -> None:
+    page = SUMMARY.with_suffix(".md")
+    assert page.read_text(encoding="utf-8") == render(json.loads(SUMMARY.read_text(encoding="utf-8")))
+
+
+def test_what_nobody_can_find_is_named() -> None:
+    fields_ = json.loads(SUMMARY.read_text(encoding="utf-8"))["fields"]
+    partly = {
+        name for name, row in fields_.items() if "sealed" in row and row["sealed"]["ours"] < row["sealed"]["faults"]
+    }
+    assert partly <= damage_corpus.UNDETECTABLE.keys()
+
+
+def test_codes_of_findings_are_explained() -> None:
+    faults = [draw(9, page_type, name, 0, sealed=True) for page_type, name in fields() if page_type != "trailer"]
+    found = {code for fault in faults for code in damage_corpus.ours_of(fault)[1]}
+    assert {code for code in found if "." in code} <= registry.BY_CODE.keys()
