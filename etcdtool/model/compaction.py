@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etcdtool.formats.engine import Engine
+    from etcdtool.model.compactions import Compactions
     from etcdtool.model.history import History
-    from etcdtool.model.keyspace import Compactions
 
 __all__ = ["hashed_rows", "kept_by_compaction", "kept_by_hashkv", "rows_after_compaction"]
 

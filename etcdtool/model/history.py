@@ -16,8 +16,8 @@ from etcdtool.errors import FormatError
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
+from etcdtool.model.compactions import Compactions, read_meta
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
-from etcdtool.model.keyspace import Compactions, read_meta
 from etcdtool.model.revision import MAIN_MAX
 from etcdtool.model.revisions import iter_revisions, user_keys
 

@@ -8,7 +8,7 @@ Upstream: ``server/storage/mvcc/{kvstore,index,key_index}.go`` @ v3.7.1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
+from etcdtool.model.compactions import Compactions, read_bucket, read_meta
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
 from etcdtool.model.keyvalue import KeyValue, encode_key_value
-from etcdtool.model.revision import Revision
 from etcdtool.model.rows import Engine, Rows, iter_key_values, iter_rows, refuse_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -43,7 +43,6 @@ __all__ = [
     "refuse_unreadable",
 ]
 
-NEVER_COMPACTED = -1
 _COLUMNS = (
     ("main", np.uint64),
     ("key_start", np.int64),
@@ -54,57 +53,6 @@ _COLUMNS = (
     ("version", np.int64),
     ("tombstone", np.bool_),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Compactions:
-    """How far the history was cut off.
-
-    Attributes:
-        finished: main revision of the last finished compaction, -1 if there was none.
-        scheduled: the same of the last one accepted; 0 if there was none, as upstream has it.
-    """
-
-    finished: int = NEVER_COMPACTED
-    scheduled: int = 0
-
-    @classmethod
-    def parse(cls, meta: Mapping[bytes, bytes]) -> Self:
-        """Read both from bucket ``meta``.
-
-        Raises:
-            FormatError: one of them is no revision.
-        """
-        finished, scheduled = meta.get(schema.FINISHED_COMPACT_REV), meta.get(schema.SCHEDULED_COMPACT_REV)
-        return cls(
-            Revision.parse(finished).main if finished is not None else NEVER_COMPACTED,
-            Revision.parse(scheduled).main if scheduled is not None else 0,
-        )
-
-    @property
-    def pending(self) -> bool:
-        """Whether a server that opens the data resumes a compaction."""
-        return self.scheduled > self.finished and self.scheduled > 0
-
-    @property
-    def revision(self) -> int:
-        """The compact revision that a server serves: reads below it get "compacted"."""
-        return self.scheduled if self.pending else self.finished
-
-
-def read_bucket(image: Image, name: bytes) -> dict[bytes, bytes]:
-    """Return a small top-level bucket as it stands, empty when there is no such bucket.
-
-    Raises:
-        FormatError: the bucket cannot be walked.
-    """
-    bucket = cursor.root_buckets(image).get(name)
-    return {item.key: bytes(item.value) for item in cursor.iter_items(image, bucket)} if bucket else {}
-
-
-def read_meta(image: Image) -> dict[bytes, bytes]:
-    """Return bucket ``meta``, see `read_bucket`."""
-    return read_bucket(image, schema.META)
 
 
 class KeyspaceBuilder:

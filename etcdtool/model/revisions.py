@@ -17,7 +17,6 @@ from etcdtool.errors import FormatError
 from etcdtool.formats import varints
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.words import unaligned_words
-from etcdtool.model.keyvalue import KeyValue
 from etcdtool.model.revision import MAIN_MAX, REVISION_SIZE, SEPARATOR, TOMBSTONE_MARK, TOMBSTONE_SIZE, Revision
 
 if TYPE_CHECKING:
@@ -201,6 +200,8 @@ def _first_key(data: memoryview, start: int, stop: int) -> tuple[int, int]:
 
 
 def _parsed_key(data: memoryview, start: int, stop: int) -> tuple[int, int]:
+    from etcdtool.model.keyvalue import KeyValue  # noqa: PLC0415  no version of etcd writes such a record
+
     message = bytes(data[start:stop])
     key = KeyValue.parse(message, offset=start).key
     # the parser tells no offsets, yet what it gave for a bytes field stands in the message as it is

@@ -17,9 +17,9 @@ import numpy as np
 
 from etcdtool.errors import EtcdtoolError, FormatError, UsageError
 from etcdtool.model.compaction import hashed_rows, rows_after_compaction
+from etcdtool.model.compactions import Compactions
 from etcdtool.model.differences import Part, differing_rows
 from etcdtool.model.history import History
-from etcdtool.model.keyspace import Compactions
 from etcdtool.operations.engine import chosen_engine
 from etcdtool.operations.hashkv import RevisionError, group_of, hash_rows
 
