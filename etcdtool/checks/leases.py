@@ -58,13 +58,14 @@ CODES = (UNREADABLE, ID, TTL, ORPHANS)
 class LeaseCheck:
     """Checks leases first, then the rows of bucket ``key`` block by block, and says at the end which keys are orphans.
 
-    Takes 8 bytes a lease and 1 byte a revision.
+    Takes 8 bytes a lease, and a bit a revision where leases are missing.
     """
 
     def __init__(self) -> None:
         self._ids: list[NDArray[np.int64]] = []
         self._defined: NDArray[np.int64] | None = None
-        self._without: list[NDArray[np.bool_]] = []
+        self._row_count = 0
+        self._without: list[tuple[int, NDArray[np.uint8]]] = []
 
     def findings(self, leases: LeaseRows) -> Iterator[Finding]:
         """Take a block of leases, and yield what is off about each."""
@@ -85,14 +86,18 @@ class LeaseCheck:
         """Take a block of those revisions that the key space takes too."""
         chosen = rows.well_formed & rows.parsed
         lease = rows.lease if chosen.all() else rows.lease[chosen]
-        self._without.append(self._is_undefined(lease))
+        undefined = self._is_undefined(lease)
+        if undefined is not None:  # as bits: many small arrays that stay keep what is freed around them apart
+            self._without.append((self._row_count, np.packbits(undefined)))
+        self._row_count += len(lease)
 
     def orphans(self, keyspace: Keyspace) -> Iterator[Finding]:
         """Yield one finding if live keys name leases that do not exist."""
-        without = np.concatenate(self._without) if self._without else np.zeros(0, dtype=np.bool_)
-        self._without.clear()
-        if not without.any():
+        if not self._without:
             return
+        without = np.zeros(self._row_count + 8, dtype=np.bool_)  # bits come by eights
+        for start, bits in self._without:
+            without[start : start + 8 * len(bits)] |= np.unpackbits(bits).view(np.bool_)
         rows = keyspace.rows_at()
         rows = np.sort(rows[without[rows]])
         if len(rows):
@@ -104,20 +109,21 @@ class LeaseCheck:
                 offset=int(keyspace.message_start[rows[0]]),
             )
 
-    def _is_undefined(self, lease: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _is_undefined(self, lease: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Tell of which rows the lease does not exist, None where it does of all."""
         if self._defined is None:
             ids = np.concatenate(self._ids) if self._ids else np.zeros(0, dtype=np.int64)
             self._defined = np.sort(ids)  # the bucket has them in order already, negative ones last
             self._ids.clear()
-        undefined = np.zeros(len(lease), dtype=np.bool_)
-        named = np.flatnonzero(lease)
-        if not len(named) or not len(self._defined):
-            undefined[named] = True
+        if not lease.any():
+            return None
+        undefined: NDArray[np.bool_] = lease != 0
+        if not len(self._defined):
             return undefined
-        ids = lease[named]
-        place = np.minimum(np.searchsorted(self._defined, ids), len(self._defined) - 1)
-        undefined[named] = self._defined[place] != ids
-        return undefined
+        place = np.searchsorted(self._defined, lease)
+        np.minimum(place, len(self._defined) - 1, out=place)
+        undefined &= self._defined[place] != lease
+        return undefined if undefined.any() else None
 
 
 def _hexadecimal(lease_id: int | np.int64) -> str:

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["LeaseRows", "iter_leases"]
 
 _KEY_SIZE = 8
+_PAGES_PER_BLOCK = 128  # leases are small: so many pages hold 10,000 of them
 _TAG_ID, _TAG_TTL, _TAG_REMAINING = 0x08, 0x10, 0x18
+_WORD_SIZE = 8
 _LOW_BYTE = np.uint64(0xFF)
+_BITS_OF_A_TAG, _BITS_OF_THE_REST = np.uint64(8), np.uint64(56)
+_CONTINUATION_ON_TOP = np.uint64(0x80 << 56)  # what does not end in seven bytes does not end at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def iter_leases(image: Image, bucket: Bucket, *, engine: Engine = "columns") -> 
             yield _completed(image, places, np.zeros((3, len(items)), np.int64), np.zeros(len(items), np.bool_))
         return
     words = unaligned_words(image.data)
-    for block in columns.iter_blocks(image, bucket):
+    for block in columns.iter_blocks(image, bucket, pages_per_block=_PAGES_PER_BLOCK):
         places = _Places(block.key_start, block.value_start, block.value_end)
         numbers, good = _canonical(words, len(image.data), places)
         yield _completed(image, places, numbers, good)
@@ -83,19 +87,44 @@ class _Places(NamedTuple):
 
 def _canonical(words: UnalignedWords, data_size: int, places: _Places) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Read what is written in upstream's order; the second result says of which rows that was true."""
-    position, end = places.value_start, places.value_end
-    numbers = []
-    for tag in (_TAG_ID, _TAG_TTL, _TAG_REMAINING):
-        present = (position < end) & ((words[position] & _LOW_BYTE) == tag)
-        at = np.minimum(position + 1, data_size)
-        value, size = varints.decode_wide(words[at], words[np.minimum(at + 8, data_size)])
-        behind = at + size
-        present &= (size > 0) & (behind <= end)
-        numbers.append(np.where(present, value.view(np.int64), 0))
-        position = np.where(present, behind, position)
+    reader = _Reader(places.value_start, places.value_end)
+    # a word holds the tag and seven bytes; the id, which mostly takes nine, goes on in the next word
+    first = words[places.value_start]
+    second = words[np.minimum(places.value_start + _WORD_SIZE, data_size)]
+    wide = varints.decode_wide((first >> _BITS_OF_A_TAG) | (second << _BITS_OF_THE_REST), second >> _BITS_OF_A_TAG)
+    numbers = [reader.take(_TAG_ID, first, wide)]
+    for tag in (_TAG_TTL, _TAG_REMAINING):
+        if reader.at_end:
+            numbers.append(np.zeros(len(first), dtype=np.int64))
+        else:
+            word = words[reader.position]
+            numbers.append(reader.take(tag, word, varints.decode((word >> _BITS_OF_A_TAG) | _CONTINUATION_ON_TOP)))
     whole = places.value_start - places.start == _KEY_SIZE
     filed_under = words.big_endian(np.where(whole, places.start, 0)).view(np.int64)
-    return np.stack(numbers), whole & (position == end) & (numbers[0] == filed_under)
+    return np.stack(numbers), whole & (reader.position == places.value_end) & (numbers[0] == filed_under)
+
+
+class _Reader:
+    """A position in each row's value, moved over one field after the other."""
+
+    def __init__(self, position: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        self.position = position
+        self.end = end
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left in any row."""
+        return bool((self.position == self.end).all())
+
+    def take(
+        self, tag: int, word: NDArray[np.uint64], varint: tuple[NDArray[np.uint64], NDArray[np.int64]]
+    ) -> NDArray[np.int64]:
+        """Return the field's value, 0 in rows where another tag stands in the word, or the varint leaves the value."""
+        number, size = varint
+        behind = self.position + 1 + size
+        present = ((word & _LOW_BYTE) == tag) & (size > 0) & (behind <= self.end)
+        self.position = np.where(present, behind, self.position)
+        return np.where(present, number.view(np.int64), 0)
 
 
 def _completed(image: Image, places: _Places, numbers: NDArray[np.int64], good: NDArray[np.bool_]) -> LeaseRows:
