@@ -27,7 +27,10 @@ _COMMANDS = {
     "converters": ("etcdtool.cli.converters:converters_command", "List the converters that convert can use."),
     "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, members."),
     "snapshot": ("etcdtool.cli.snapshot:snapshot_group", "Look at and check v3 snapshot files."),
-    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check snapshots: trailer, pages and revisions."),
+    "verify": (
+        "etcdtool.cli.snapshot_verify:verify_command",
+        "Check snapshots and data dirs: trailer, pages, revisions, log.",
+    ),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
     "version": ("etcdtool.cli.version:version_command", "Print the version of etcdtool."),
 }

@@ -12,7 +12,10 @@ _COMMANDS = {
         "etcdtool.cli.snapshot_restore:restore_command",
         "Make the data dir of a new cluster's member from a snapshot.",
     ),
-    "verify": ("etcdtool.cli.snapshot_verify:verify_command", "Check snapshots: trailer, pages and revisions."),
+    "verify": (
+        "etcdtool.cli.snapshot_verify:verify_command",
+        "Check snapshots and data dirs: trailer, pages, revisions, log.",
+    ),
     "salvage": (
         "etcdtool.cli.snapshot_salvage:salvage_command",
         "Write what a damaged snapshot still holds to a new one.",

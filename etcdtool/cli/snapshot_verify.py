@@ -37,7 +37,7 @@ __all__ = ["verify_command"]
 
 @command(
     "verify",
-    short_help="Check snapshots and data dirs: trailer, pages, buckets, revisions, log.",
+    short_help="Check snapshots and data dirs: trailer, pages, revisions, log.",
     examples=[
         "etcdtool verify snapshot.db",
         "etcdtool verify backups/*.db.zst --quiet || echo 'a backup is bad'",
