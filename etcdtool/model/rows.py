@@ -37,7 +37,7 @@ __all__ = ["Engine", "Rows", "iter_key_values", "iter_rows", "refuse_unreadable"
 _ITEMS_PER_BLOCK = 4096
 _TAG_KEY, _TAG_CREATE, _TAG_MOD, _TAG_VERSION, _TAG_VALUE, _TAG_LEASE = 0x0A, 0x10, 0x18, 0x20, 0x2A, 0x30
 _LOW_BYTE = np.uint64(0xFF)
-_EIGHT_BITS = np.uint64(8)
+_EIGHT_BITS, _SEVEN_BYTES = np.uint64(8), np.uint64(56)
 _CONTINUATION_ON_TOP = np.uint64(0x80 << 56)
 
 
@@ -210,9 +210,12 @@ class _FieldReader:
         if not len(rows):
             return value
         at = self.position[rows]
-        number, size = varints.decode_wide(self.words[at + 1], self.words[np.minimum(at + 9, self.end_of_data)])
+        word, next_word = self.words[at], self.words[np.minimum(at + 8, self.end_of_data)]
+        number, size = varints.decode_wide(
+            (word >> _EIGHT_BITS) | (next_word << _SEVEN_BYTES), next_word >> _EIGHT_BITS
+        )
         behind = at + 1 + size
-        present = ((self.words[at] & _LOW_BYTE) == tag) & (size > 0) & (behind <= self.end[rows])
+        present = ((word & _LOW_BYTE) == tag) & (size > 0) & (behind <= self.end[rows])
         value[rows] = np.where(present, number.view(np.int64), 0)
         self.position[rows] = np.where(present, behind, at)
         return value
