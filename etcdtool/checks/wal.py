@@ -8,7 +8,7 @@ from __future__ import annotations
 from etcdtool.checks.codes import Code
 from etcdtool.findings import Severity
 
-__all__ = ["CODES", "DAMAGED", "DAMAGED_BEFORE", "ENTRY_UNREADABLE", "FILE_IGNORED", "NOT_THERE"]
+__all__ = ["CODES", "DAMAGED", "DAMAGED_BEFORE", "ENTRY_UNREADABLE", "FILE_IGNORED", "LAYOUT", "NOT_THERE"]
 
 _OTHER_MEMBER = "Use another member's data or a snapshot: acknowledged writes may be missing here."
 
@@ -45,12 +45,19 @@ FILE_IGNORED = _warning(
     "A file in the folder of the log has no name of a log file; a server does not read it.",
     "See where it came from.",
 )
+LAYOUT = _warning(
+    "wal.layout",
+    "Bytes of a record that no checksum covers are not as every server writes them: its padding, or its own fields. "
+    "Servers do not mind, but the file was changed after it was written.",
+    "Look at the disk, and compare with another copy.",
+)
 CODES = (
     NOT_THERE,
     DAMAGED,
     DAMAGED_BEFORE,
     ENTRY_UNREADABLE,
     FILE_IGNORED,
+    LAYOUT,
     _warning(
         "wal.torn-tail",
         "The last write is incomplete, as a crash leaves it, and nothing that follows can be read as a record.",

@@ -10,7 +10,9 @@ from etcdtool.checks import wal
 from etcdtool.errors import FormatError
 from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
 from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
+from etcdtool.formats.wal.layout import odd_frames
 from etcdtool.operations.engine import chosen_engine
+from etcdtool.operations.limiter import limited
 from etcdtool.sources import InputFile, locate
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class LogCheck:
         self._scan(sorted(segments, key=lambda segment: (segment.sequence, segment.first_index)))
         if self.log is not None:
             self.findings.extend(self._match(self.log, segments))
+            self.findings.extend(limited(self._odd(segments)))
 
     def _open(self, path: Path) -> InputFile:
         file = InputFile.open(path, in_use=self.in_use)
@@ -102,6 +105,13 @@ class LogCheck:
                 self.findings.append(wal.FILE_IGNORED.finding(path.name, error.problem))
                 continue
             yield Segment(path.name, sequence, first_index, self._open(path).data)
+
+    def _odd(self, segments: list[Segment]) -> Iterator[Finding]:
+        for segment in segments:
+            if segment.name not in {finding.where for finding in self.findings}:  # not beside what explains it
+                for offset in odd_frames(segment):
+                    detail = "the record, or the padding behind it, is not written as servers write it"
+                    yield wal.LAYOUT.finding(segment.name, detail, offset=offset)
 
     def _scan(self, segments: list[Segment]) -> None:
         """Read every record, entries from behind the newest ``.snap``; where that fails, what a server reads."""

@@ -212,6 +212,24 @@ def test_damage_where_no_server_looks(member: Path) -> None:
     assert codes(member) == set(), "servers delete old files"
 
 
+def test_every_bit_of_the_log_is_looked_at(tmp_path: Path) -> None:
+    root = write_member(tmp_path, 1, History().no_op().with_voters(1).put("/a", "1"), commit=3)
+    database(root / "member/snap/db", 3, voters=(1,))
+    assert codes(root) == set()
+    wal = root / FIRST_WAL
+    good = wal.read_bytes()
+    for offset in range(len(good.rstrip(b"\0"))):
+        for bit in range(8):
+            wal.write_bytes(good[:offset] + bytes([good[offset] ^ 1 << bit]) + good[offset + 1 :])
+            assert verify_source(root).report.findings, (offset, bit)
+
+
+@pytest.mark.parametrize("offset", [12, 13, 14, 15])
+def test_padding_that_is_not_zero(member: Path, offset: int) -> None:
+    flip(member / FIRST_WAL, offset)
+    assert codes(member) == {"wal.layout"}
+
+
 def test_no_log(member: Path, tmp_path: Path) -> None:
     apart = tmp_path / "apart"
     (member / "member/wal").rename(apart)
