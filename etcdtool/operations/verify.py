@@ -170,6 +170,7 @@ class _Hasher:
         while self._thread.is_alive():
             self._thread.join(_POLL_SECONDS)
             advance(len(self._data))
+        advance(len(self._data))  # it may have ended before the first look
         return self._digests
 
     def __enter__(self) -> Self:
