@@ -16,7 +16,7 @@ FAKE_GO = """#!/bin/sh
 echo "$@" >> "$(dirname "$0")/calls"
 while [ "$1" != -o ]; do shift; done
 sleep 0.3
-[ -z "$FAKE_GO_FAILS" ] || { echo 'dial tcp: lookup proxy.golang.org: no such host' >&2; exit 1; }
+[ -z "$FAKE_GO_FAILS" ] || { echo 'dial tcp: lookup modules.example: no such host' >&2; exit 1; }
 echo built > "$2"
 """
 
