@@ -91,13 +91,15 @@ def encode_key_value(  # noqa: PLR0917  the fields in their order; keywords cost
     """
     if not (key and create_revision and mod_revision and version and value):
         return _encode_sparse(key, create_revision, mod_revision, version, value, lease)
+    key_size, value_size = len(key), len(value)
+    mod = encode_varint(mod_revision)
     message = b"\x0a%b%b\x10%b\x18%b\x20%b\x2a%b%b" % (
-        encode_varint(len(key)),
+        _SHORT[key_size] if key_size < _TWO_BYTES else encode_varint(key_size),
         key,
-        encode_varint(create_revision),
-        encode_varint(mod_revision),
-        encode_varint(version),
-        encode_varint(len(value)),
+        mod if create_revision == mod_revision else encode_varint(create_revision),
+        mod,
+        _SHORT[version] if 0 < version < _TWO_BYTES else encode_varint(version),
+        _SHORT[value_size] if value_size < _TWO_BYTES else encode_varint(value_size),
         value,
     )
     return message + b"\x30" + encode_varint(lease) if lease else message

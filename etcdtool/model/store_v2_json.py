@@ -7,7 +7,6 @@ that lead to it are its path.  The watchers' event queue and the statistics are 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Recovered", "StoredNode", "dump", "recover"]
 
 REPLACEMENT = "\ufffd"
-# searched in place: a copy of the text would be the largest thing in memory
-_REPLACEMENT_IN_JSON = re.compile(rb"\\u[fF]{3}[dD]|" + REPLACEMENT.encode())
-_PATH_IN_JSON = re.compile(rb'"Path":"')
+_REPLACEMENT_IN_JSON = (rb"\ufffd", rb"\uFFFD", REPLACEMENT.encode())
+_PATH_IN_JSON = b'"Path":"'
+_PIECE_SIZE = 1 << 20
 _EVENT_QUEUE_CAPACITY = 1000
 _COUNTERS = (
     *("getsSuccess", "getsFail", "setsSuccess", "setsFail", "deleteSuccess", "deleteFail"),
@@ -103,7 +102,7 @@ def recover(data: bytes | memoryview) -> Recovered:
 def _survey(root: Node, current_index: int, data: bytes | memoryview) -> Recovered:
     expiring: list[StoredNode] = []
     replaced: list[StoredNode] = []
-    look_for_replaced = _REPLACEMENT_IN_JSON.search(data) is not None
+    look_for_replaced = any(_count(data, text) for text in _REPLACEMENT_IN_JSON)
     node_count = 1
     for prefix, children in _directories(root):
         node_count += len(children)
@@ -113,8 +112,16 @@ def _survey(root: Node, current_index: int, data: bytes | memoryview) -> Recover
             if look_for_replaced and (REPLACEMENT in node.value or REPLACEMENT in name):
                 replaced.append(StoredNode(f"{prefix}/{name}", node))
     # each node as etcd writes it has a Path; events have "key"
-    duplicates = max(0, sum(1 for _ in _PATH_IN_JSON.finditer(data)) - node_count)
+    duplicates = max(0, _count(data, _PATH_IN_JSON) - node_count)
     return Recovered(root, current_index, expiring, replaced, duplicates)
+
+
+def _count(data: bytes | memoryview, text: bytes) -> int:
+    """Count a text piece by piece: a copy of the whole would be the largest thing in memory, a pattern is slow."""
+    overlap = len(text) - 1
+    return sum(
+        bytes(data[start : start + _PIECE_SIZE + overlap]).count(text) for start in range(0, len(data), _PIECE_SIZE)
+    )
 
 
 def _directories(root: Node) -> Iterator[tuple[str, dict[str, Node]]]:
