@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
@@ -35,6 +36,7 @@ def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) ->
         ProgramError: it failed.
     """
     words = [str(word) for word in argv]
+    os.sync()  # what was copied for this run must not be written to disk at its expense
     with tempfile.TemporaryFile("w+b") as output:
         started = time.perf_counter()
         process = subprocess.Popen(words, env=processes.environ(env), stdout=output, stderr=subprocess.STDOUT)
