@@ -33,7 +33,7 @@ class Holder:
 
 
 def holder_of(paths: list[Path]) -> Holder | None:
-    """Return the first of ``paths`` that a process holds a write lock on; None when none is or nothing can be seen."""
+    """Return the first of ``paths`` that another process holds a write lock on; None if none is or can be seen."""
     try:
         table = _TABLE.read_text()
     except OSError:
@@ -42,7 +42,7 @@ def holder_of(paths: list[Path]) -> Holder | None:
     for line in table.splitlines():
         fields = line.split()
         # 1: FLOCK  ADVISORY  WRITE 4242 fd:00:131077 0 EOF
-        if len(fields) >= 6 and fields[3] == "WRITE":
+        if len(fields) >= 6 and fields[3] == "WRITE" and int(fields[4]) != os.getpid():
             major, minor, inode = fields[5].split(":")
             locked[int(major, 16), int(minor, 16), int(inode)] = int(fields[4])
     for path in paths:

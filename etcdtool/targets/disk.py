@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["refuse_existing", "rename_without_replacing", "reporting", "sync_folder", "write_error"]
+__all__ = ["exchange", "refuse_existing", "rename_without_replacing", "reporting", "sync_folder", "write_error"]
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
+_RENAME_EXCHANGE = 2
 _AT_FDCWD = -100  # linux/fcntl.h
 
 
@@ -36,9 +37,18 @@ def refuse_existing(target: Path) -> None:
 
 def rename_without_replacing(hidden: Path, target: Path) -> None:
     """Rename a file or folder, unless the new name is taken; raises OSError as rename does."""
-    # Python has no renameat2, and a file system without hard links has no other atomic way that overwrites nothing
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.renameat2(_AT_FDCWD, os.fsencode(hidden), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) != 0:
+    # a file system without hard links has no other atomic way that overwrites nothing
+    _rename(hidden, target, _RENAME_NOREPLACE)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two files or folders change names, at once; raises OSError as rename does."""
+    _rename(one, other, _RENAME_EXCHANGE)
+
+
+def _rename(source: Path, target: Path, flags: int) -> None:
+    library = ctypes.CDLL(None, use_errno=True)  # Python has no renameat2
+    if library.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), str(target))
 
