@@ -37,6 +37,7 @@ from etcdtool.model.store_v2_members import (
     VERSION_PATH,
     cluster_version,
     has_auth,
+    is_attributes_path,
     is_auth_enabled,
     member_path,
     members,
@@ -66,8 +67,6 @@ __all__ = [
     "removed_members",
 ]
 
-# upstream does not anchor it, so a client's key of that shape is taken for a member's attributes as well
-_MEMBER_ATTRIBUTES_PATH = re.compile("/0/members/[0-9A-Fa-f]{1,16}/attributes")
 _FIRST_VERSION_REFUSING_DIRECTORY_UPDATES = (3, 5)
 _LEARNERS_MAX = 1
 
@@ -196,7 +195,7 @@ class Store(Tree):
             )
         if request.prev_exist:
             return self._update(path, value, expires, refresh=refresh)
-        if "/0/members/" in path and _MEMBER_ATTRIBUTES_PATH.search(path):
+        if is_attributes_path(path):
             number = parse_member_id(clean(path).rsplit("/", 2)[1])
             self._set_attributes(number, parse_attributes(value))
             return None

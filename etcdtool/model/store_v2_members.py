@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import FormatError
@@ -25,6 +26,7 @@ __all__ = [
     "VERSION_PATH",
     "cluster_version",
     "has_auth",
+    "is_attributes_path",
     "is_auth_enabled",
     "member_path",
     "members",
@@ -37,6 +39,13 @@ ATTRIBUTES = "attributes"
 RAFT_ATTRIBUTES = "raftAttributes"
 _MEMBERS_PATH = "/0/members"
 _REMOVED_MEMBERS_PATH = "/0/removed_members"
+# upstream does not anchor it, so a client's key of that shape is taken for a member's attributes as well
+_ATTRIBUTES_PATH = re.compile("/0/members/[0-9A-Fa-f]{1,16}/attributes")
+
+
+def is_attributes_path(path: str) -> bool:
+    """Tell whether servers take a PUT of this path for attributes that a member publishes."""
+    return "/0/members/" in path and _ATTRIBUTES_PATH.search(path) is not None
 
 
 def member_path(number: int) -> str:
