@@ -1,8 +1,12 @@
-"""What every command and group of ours has: ``-w`` at any place, examples and exit codes in its help, lazy loading."""
+"""What every command and group of ours has: ``-w`` at any place, examples and exit codes in its help, lazy loading.
+
+What etcdutl has too also takes etcdutl's ``--timeout`` at any place, and ends with etcdutl's exit codes.
+"""
 
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +25,7 @@ __all__ = [
     "LazyGroup",
     "command",
     "exit_status",
+    "lock_timeout_seconds",
     "running_command",
     "write_out",
 ]
@@ -28,6 +33,11 @@ __all__ = [
 _WRITE_OUT_KEY = "etcdtool.write_out"
 _COMMAND_KEY = "etcdtool.command"
 _WRITE_OUT_FORMS = ("simple", "table", "json", "fields")
+_TIMEOUT_KEY = "etcdtool.timeout_seconds"
+_TIMEOUT_SECONDS = 10.0
+_UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[^0-9.]+))+)")
+_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]+)")
 _BAD_FEATURE, _BAD_ARGUMENTS = 4, 128
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -70,6 +80,52 @@ def _write_out_option() -> click.Option:
         callback=_remember_write_out,
         help="Form of the output: simple, table, json or fields; accepted before, between and after subcommands.",
     )
+
+
+class _Duration(click.ParamType[float]):
+    """A time the way Go writes it: ``1m30s``, ``500ms``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ARG002
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        parts = _DURATION_PART.findall(text)
+        if _DURATION.fullmatch(text) is None:
+            unfinished = re.fullmatch(r"[-+]?(?:[0-9.]+[^0-9.]+)*[0-9]+\.?[0-9]*", text)
+            problem = "missing unit in duration" if unfinished else "invalid duration"
+        elif unknown := [unit for _, unit in parts if unit not in _UNIT_SECONDS]:
+            problem = f'unknown unit "{unknown[0]}" in duration'
+        else:
+            seconds = sum((float(number) * _UNIT_SECONDS[unit] for number, unit in parts), start=0.0)
+            return -seconds if text.startswith("-") else seconds
+        # as of other values that cannot be read, exit code 1 instead of that of a usage error
+        raise EtcdtoolError(f'invalid argument "{text}" for "--timeout" flag: time: {problem} "{text}"')
+
+
+def _remember_timeout(context: click.Context, _: click.Parameter, value: float | None) -> float | None:
+    if value is not None:
+        context.meta[_TIMEOUT_KEY] = value
+    return value
+
+
+def _timeout_option() -> click.Option:
+    return click.Option(
+        ["--timeout"],
+        type=_Duration(),
+        metavar="DURATION",
+        expose_value=False,
+        callback=_remember_timeout,
+        help="How long to wait for the lock of a database that is written to, 0 for ever; 10s by default.",
+    )
+
+
+def lock_timeout_seconds() -> float:
+    """Return the ``--timeout`` of the running command: how long to wait for a lock, 0 for ever."""
+    seconds = click.get_current_context().meta.get(_TIMEOUT_KEY, _TIMEOUT_SECONDS)
+    assert isinstance(seconds, float)
+    return seconds
 
 
 def running_command(context: click.Context) -> Command | None:
@@ -126,10 +182,14 @@ class Command(_Documented):
     def __init__(self, *args: Any, upstream: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.upstream = upstream
+        if upstream:
+            self.params.append(_timeout_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, having said whose call this is: its exit codes hold from here on."""
         ctx.meta[_COMMAND_KEY] = self
+        if _TIMEOUT_KEY in ctx.meta and not self.upstream:
+            raise click.NoSuchOption("--timeout", ctx=ctx)
         return super().parse_args(ctx, list(self._with_plain_switches(args)) if self.upstream else args)
 
     def _with_plain_switches(self, args: list[str]) -> Iterator[str]:
@@ -174,11 +234,14 @@ class LazyGroup(_Documented, click.Group):
 
     Attributes:
         lazy: name to (``module:attribute``, summary); the summary is what the group's help shows.
+        upstream: whether etcdutl has the group too: ``--timeout`` is taken then, for those of its verbs that have it.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], upstream: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy
+        if upstream:
+            self.params.append(_timeout_option())
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """Return the names in the order of the table, not of the alphabet."""

@@ -153,9 +153,6 @@ class _HashView:
     metavar="N",
     help="Of several files, name the first N revisions in which each differs.",
 )
-@click.option(
-    "--timeout", metavar="DURATION", expose_value=False, help="For etcdutl's sake: nothing here waits for a lock."
-)
 @click.pass_context
 def hashkv_command(
     context: click.Context,

@@ -17,7 +17,10 @@ from etcdtool.cli._groups import Command, LazyGroup, running_command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["root", "run"]
+__all__ = ["COMPLETION_VARIABLE", "root", "run"]
+
+COMPLETION_VARIABLE = "_ETCDTOOL_COMPLETE"
+"""Is set when a shell asks for completions."""
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -32,12 +35,17 @@ _COMMANDS = {
         "Check snapshots and data dirs: trailer, pages, revisions, log.",
     ),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
+    "completion": (
+        "etcdtool.cli.completion:completion_command",
+        "Print a script that completes commands in a shell.",
+    ),
     "version": ("etcdtool.cli.version:version_command", "Print the version of etcdtool."),
 }
 
 root = LazyGroup(
     "etcdtool",
     lazy=_COMMANDS,
+    upstream=True,
     help="Read, verify and convert etcd's data at rest, without a server and without ever changing the file it reads.",
     exit_codes={
         0: "it worked",
@@ -75,9 +83,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; None: those of the process.
     """
     _prepare_streams()
+    if COMPLETION_VARIABLE in os.environ:
+        from etcdtool.cli.completion import complete  # noqa: PLC0415  only a shell that completes needs it
+
+        return complete(root, os.environ[COMPLETION_VARIABLE])
+    return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
     context: click.Context | None = None
     try:
-        with root.make_context("etcdtool", list(sys.argv[1:] if arguments is None else arguments)) as context:
+        with root.make_context("etcdtool", arguments) as context:
             root.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as leave:

@@ -25,6 +25,7 @@ _COMMANDS = {
 snapshot_group = LazyGroup(
     "snapshot",
     lazy=_COMMANDS,
+    upstream=True,
     help="Look at and check v3 snapshot files, without changing a byte of them.",
     short_help="Look at and check v3 snapshot files.",
     examples=["etcdtool snapshot status snapshot.db -w table", "etcdtool snapshot verify snapshot.db"],

@@ -99,17 +99,103 @@ def test_summaries_of_groups_are_those_of_their_commands() -> None:
     [["-w", "json", "version"], ["version", "-w", "json"], ["--write-out=json", "version"], ["version", "-wjson"]],
 )
 def test_write_out_is_taken_at_any_place(words: list[str]) -> None:
-    assert json.loads(invoke(*words).stdout) == {"version": "0.1.0"}
+    assert json.loads(invoke(*words).stdout) == {"version": "0.1.0", "apiVersion": "3.7"}
 
 
 def test_the_last_write_out_wins() -> None:
-    assert invoke("-w", "table", "version", "-w", "fields").stdout == '"Version" : "0.1.0"\n'
+    assert invoke("-w", "table", "version", "-w", "fields").stdout == '"Version" : "0.1.0"\n"APIVersion" : "3.7"\n'
 
 
 def test_unknown_form_is_a_usage_error() -> None:
-    done = invoke("-w", "yaml", "version")
+    done = invoke("-w", "yaml", "converters")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: unsupported output format 'yaml'")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--timeout", "1m30s", "snapshot", "status", "/none"],
+        ["snapshot", "--timeout=.5s", "status", "/none"],
+        ["snapshot", "status", "/none", "--timeout", "0"],
+        ["--timeout=1h", "hashkv", "/none"],
+    ],
+)
+def test_etcdutls_timeout_is_taken_at_any_place(words: list[str]) -> None:
+    done = invoke(*words)
+    assert (done.exit_code, "/none" in done.stderr) == (1, True)
+
+
+def test_a_timeout_is_for_etcdutls_verbs_alone() -> None:
+    done = invoke("--timeout", "5s", "converters")
+    assert (done.exit_code, "no such option" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0", 0.0), ("1m30s", 90.0), ("1.5h", 5400.0), (".5s", 0.5), ("-1s", -1.0), ("3ms2us", 0.003002)],
+)
+def test_a_timeout_is_read_as_go_reads_it(value: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    @_groups.command("version", examples=[], upstream=True)
+    def waiting() -> None:
+        seen.append(_groups.lock_timeout_seconds())
+
+    monkeypatch.setattr(version, "version_command", waiting)
+    assert invoke("--timeout", value, "version").exit_code == 0
+    assert invoke("version").exit_code == 0
+    assert seen == [pytest.approx(seconds), 10.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("", 'invalid duration ""'),
+        ("x", 'invalid duration "x"'),
+        ("5", 'missing unit in duration "5"'),
+        ("1m5", 'missing unit in duration "1m5"'),
+        ("5x", 'unknown unit "x" in duration "5x"'),
+    ],
+)
+def test_what_is_no_timeout(value: str, problem: str) -> None:
+    done = invoke("version", "--timeout", value)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f'Error: invalid argument "{value}" for "--timeout" flag: time: {problem}\n'
+
+
+class TestCompletion:
+    def test_bash_completes_with_it(self) -> None:
+        script = """
+            source <(etcdtool completion bash)
+            COMP_WORDS=(etcdtool snapshot re) COMP_CWORD=2
+            _etcdtool_completion etcdtool 2>/dev/null
+            echo "${COMPREPLY[@]}"
+        """
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        words = ["bash", "-c", script]
+        done = subprocess.run(words, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "restore\n"), done.stderr
+
+    @pytest.mark.parametrize(("shell", "line"), [("zsh", "#compdef etcdtool"), ("fish", "complete --no-files")])
+    def test_others_have_a_script_too(self, shell: str, line: str) -> None:
+        done = invoke("completion", shell)
+        assert done.exit_code == 0
+        assert line in done.stdout
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            ([], "accepts 1 arg(s), received 0. Give one of bash, zsh, fish"),
+            (["bash", "zsh"], "accepts 1 arg(s), received 2"),
+            (["csh"], 'invalid argument "csh" for "etcdtool completion"'),
+            (["powershell"], "there is no completion for powershell"),
+        ],
+    )
+    def test_others_have_none(self, words: list[str], message: str) -> None:
+        done = invoke("completion", *words)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert message in done.stderr
 
 
 @pytest.mark.parametrize(("words", "exit_code"), [([], 128), (["a", "b"], 128), (["--nope"], 1), (["/none"], 1)])
