@@ -26,7 +26,7 @@ from etcdtool.operations.restore_events import Silent
 from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.restore_proof import prove
 from etcdtool.sources import open_database
-from etcdtool.targets import StagedFolder, is_vacant
+from etcdtool.targets import StagedFolder, is_vacant, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,8 +227,7 @@ def _write(folder: StagedFolder, name: str, data: bytes, allocated_size: int = 0
         with folder.reporting():
             if allocated_size:
                 os.posix_fallocate(descriptor, 0, allocated_size)
-            written = os.pwrite(descriptor, data, 0)
-            assert written == len(data)  # a few kilobytes
+            write_at(descriptor, data, 0)
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

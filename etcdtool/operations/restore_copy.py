@@ -18,6 +18,7 @@ from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
 from etcdtool.model.keyspace import read_meta
 from etcdtool.operations.restore_edit import edit_database, version_to_write
 from etcdtool.operations.verify import verify
+from etcdtool.targets import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,9 +135,9 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
             os.ftruncate(self._descriptor, len(data))
             os.ftruncate(self._descriptor, max(len(data), edit.size))
             for offset, piece in edit.pages:
-                _write_at(self._descriptor, piece, offset)
+                write_at(self._descriptor, piece, offset)
             os.fdatasync(self._descriptor)
-            _write_at(self._descriptor, edit.meta[1], edit.meta[0])
+            write_at(self._descriptor, edit.meta[1], edit.meta[0])
             os.fsync(self._descriptor)
         return version
 
@@ -200,10 +201,3 @@ def _copy_in_kernel(source: int, descriptor: int, size: int) -> int:
             return done
         done += copied
     return done
-
-
-def _write_at(descriptor: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written

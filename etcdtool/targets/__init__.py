@@ -6,7 +6,7 @@ one kept; `hold`: the locks of a data dir that is worked on.
 
 from __future__ import annotations
 
-from etcdtool.targets.disk import refuse_existing
+from etcdtool.targets.disk import refuse_existing, write_at
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
 from etcdtool.targets.folders import StagedFolder, is_vacant
 from etcdtool.targets.hold import Hold
@@ -21,4 +21,5 @@ __all__ = [
     "refuse_existing",
     "refuse_foreign",
     "replace_own_file",
+    "write_at",
 ]

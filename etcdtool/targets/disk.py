@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["exchange", "refuse_existing", "rename_without_replacing", "reporting", "sync_folder", "write_error"]
+__all__ = [
+    "exchange",
+    "refuse_existing",
+    "rename_without_replacing",
+    "reporting",
+    "sync_folder",
+    "write_at",
+    "write_error",
+]
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCHANGE = 2
@@ -73,6 +81,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all bytes at an offset; a disk that fills up takes a part of them first, and raises OSError then."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def write_error(target: Path, error: OSError | ValueError) -> EtcdtoolError:

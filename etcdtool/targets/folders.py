@@ -129,8 +129,12 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
                     raise TargetExistsError(f"{target} was made by another process meanwhile") from None
                 raise
             self._committed = target
-            for folder in {target.parent, *(parent.parent for parent in self._made_parents)}:
-                sync_folder(folder)
+            try:
+                for folder in {target.parent, *(parent.parent for parent in self._made_parents)}:
+                    sync_folder(folder)
+            except BaseException:
+                self.withdraw()  # what is reported as a failure must not be there
+                raise
 
     def withdraw(self) -> None:
         """Take a committed folder back, so that it is gone when the context ends."""

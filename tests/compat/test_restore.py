@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import real, restored, samples
+from support.booted import served
 from support.cli import invoke
 from support.ports import Port
 from support.servers import Cluster, Server
@@ -104,22 +105,6 @@ def test_real_bbolt_finds_nothing(source: str, tmp_path: Path) -> None:
     ours(samples.unpack(source), tmp_path / "ours", *BUMP)
     done = real.run(real.bbolt(), "check", tmp_path / "ours" / restored.DB)
     assert (done.returncode, done.stdout) == (0, "OK\n")
-
-
-def served(server: Server) -> dict[str, Any]:
-    """Ask as root, since the samples have auth switched on."""
-    user = ("--user", "root:rootpw")
-    answer = server.etcdctl_json("get", "", "--from-key", *user)
-    hashed = server.etcdctl_json("endpoint", "hashkv", *user)[0]["HashKV"]
-    leases = server.etcdctl_json("lease", "list", *user)
-    server.etcdctl("put", "/written/after", "the restore", *user)
-    return {
-        "kvs": answer["kvs"],
-        "revision": answer["header"]["revision"],
-        "hash": (hashed["hash"], hashed["compact_revision"]),
-        "leases": sorted(lease["id"] for lease in leases["leases"]),
-        "users": server.etcdctl_json("user", "list", *user)["users"],
-    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Stopped at any system call, and on a disk that fills up: real servers start on what is there afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import samples
+from support.booted import boot
+from support.servers import restore
+from support.stops import Scenario, sweep
+from support.zygote import Zygote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KILLS_MIN = 200
+EVERY = 5
+FULL_DISKS = 3
+TARGET = "new.etcd"
+BUMP = ("--bump-revision", "1000000", "--mark-compacted")
+
+
+def restoring(version: str, *words: str, inside: bool = False, form: str = "snapshot.db") -> Scenario:
+    def inputs(folder: Path) -> None:
+        shutil.copy(source(version, form), folder / form)
+        if inside:
+            (folder / TARGET).mkdir()
+
+    def judge(folder: Path) -> None:
+        # where nothing has got its name there is nothing to start; what is there is all there
+        if (folder / TARGET / "member").exists():
+            assert boot(version, folder / TARGET) == wanted(version, words, form)
+
+    return Scenario(
+        inputs=inputs,
+        command=lambda folder: ["snapshot", "restore", folder / form, "--data-dir", folder / TARGET, *words],
+        targets=(TARGET,),
+        judge=judge,
+    )
+
+
+def source(version: str, form: str) -> Path:
+    if form == "snapshot.db.gz":
+        return samples.packed(f"v3/{version}/{form}")
+    if form == "db":
+        return samples.unpack(f"v3/{version}/data.tar.gz") / "member/snap/db"
+    return samples.unpack(f"v3/{version}/snapshot.db.gz")
+
+
+@cache
+def wanted(version: str, words: tuple[str, ...], form: str) -> Any:
+    """Tell what is served of the data dir that the real tool makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        flags: dict[str, str | bool] = {"bump_revision": "1000000", "mark_compacted": True} if words == BUMP else {}
+        flags |= {"skip_hash_check": True} if form == "db" else {}
+        plain = source(version, form.removesuffix(".gz"))
+        restore(version, plain, Path(folder) / TARGET, **flags)
+        return boot(version, Path(folder) / TARGET)
+
+
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "restore": lambda: restoring("3.7"),
+    "restore into an empty folder": lambda: restoring("3.6", inside=True),
+    "restore with another revision": lambda: restoring("3.7", *BUMP),
+    "restore of a compressed one": lambda: restoring("3.6", form="snapshot.db.gz"),
+    "restore of a copied database": lambda: restoring("3.5", "--skip-hash-check", form="db"),
+    "restore for 3.4": lambda: restoring("3.4"),
+}
+
+
+@pytest.mark.parametrize("name", ["restore", "restore into an empty folder"])
+def test_every_state_that_a_stop_leaves_is_good(name: str, tmp_path: Path) -> None:
+    with Zygote() as zygote:
+        coverage = sweep(SCENARIOS[name](), zygote, tmp_path, every=EVERY, full_disks=FULL_DISKS)
+    assert coverage.kills > 0
+    assert coverage.full > 0
+
+
+@pytest.mark.full
+def test_every_point_of_every_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kills = 0
+    with Zygote() as zygote:
+        for name, scenario in SCENARIOS.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            coverage = sweep(scenario(), zygote, folder)
+            with capsys.disabled():
+                print(f"\n{name}: {coverage}", end="")
+            assert coverage.share == 1.0
+            kills += coverage.kills
+    assert kills >= KILLS_MIN
