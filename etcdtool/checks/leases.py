@@ -93,13 +93,7 @@ class LeaseCheck:
 
     def orphans(self, keyspace: Keyspace) -> Iterator[Finding]:
         """Yield one finding if live keys name leases that do not exist."""
-        if not self._without:
-            return
-        without = np.zeros(self._row_count + 8, dtype=np.bool_)  # bits come by eights
-        for start, bits in self._without:
-            without[start : start + 8 * len(bits)] |= np.unpackbits(bits).view(np.bool_)
-        rows = keyspace.rows_at()
-        rows = np.sort(rows[without[rows]])
+        rows = self.orphan_rows(keyspace)
         if len(rows):
             first = keyspace.key_value(int(rows[0]))
             more = f" and {len(rows) - 1} more keys name" if len(rows) > 1 else " names"
@@ -108,6 +102,16 @@ class LeaseCheck:
                 f"the key{more} a lease that does not exist, first {_hexadecimal(first.lease)}",
                 offset=int(keyspace.message_start[rows[0]]),
             )
+
+    def orphan_rows(self, keyspace: Keyspace) -> NDArray[np.int64]:
+        """Return the rows of live keys that name leases that do not exist, in the order of the bucket."""
+        if not self._without:
+            return np.zeros(0, dtype=np.int64)
+        without = np.zeros(self._row_count + 8, dtype=np.bool_)  # bits come by eights
+        for start, bits in self._without:
+            without[start : start + 8 * len(bits)] |= np.unpackbits(bits).view(np.bool_)
+        rows = keyspace.rows_at()
+        return np.sort(rows[without[rows]])
 
     def _is_undefined(self, lease: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Tell of which rows the lease does not exist, None where it does of all."""

@@ -1,4 +1,4 @@
-"""``snapshot restore``: from a snapshot to the data dir of a member of a new cluster.
+"""``snapshot restore``: from a snapshot to the data dirs of members of a new cluster.
 
 The source is copied to a staged folder and verified there, so that what was verified is what is used; what a restore
 changes is written into the copy, log and ``.snap`` beside it; everything is synced, read back, and renamed into place.
@@ -7,96 +7,52 @@ Upstream: ``etcdutl/snapshot/v3_snapshot.go`` @ v3.7.1, whose checks come in the
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etcdtool.checks.restored import REFUSED
-from etcdtool.errors import EtcdtoolError, TargetExistsError
+from etcdtool.errors import EtcdtoolError
 from etcdtool.findings import Report, Severity
-from etcdtool.formats.wal import SEGMENT_SIZE
-from etcdtool.model.bootstrap import bootstrap
 from etcdtool.model.membership import member_id_text
-from etcdtool.operations.resolve import resolve
-from etcdtool.operations.restore_copy import StagedDatabase, refuse_without_trailer
+from etcdtool.operations.restore_copy import StagedDatabase
 from etcdtool.operations.restore_events import Silent
-from etcdtool.operations.restore_log import snap_file, wal_file
-from etcdtool.operations.restore_proof import prove
+from etcdtool.operations.restore_files import Output
+from etcdtool.operations.restore_options import DEFAULT_NAME, RestoreOptions, plan_layout
+from etcdtool.operations.restore_pending import Pending, marker_content
+from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_source
 from etcdtool.sources import open_database
-from etcdtool.targets import StagedFolder, is_vacant, write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from etcdtool.model.bootstrap import Bootstrap
     from etcdtool.model.schema import Version
+    from etcdtool.operations.restore_choices import Counts
     from etcdtool.operations.restore_events import Events
+    from etcdtool.operations.restore_options import Layout, MemberPlace
     from etcdtool.sources import Database
 
     Progress = Callable[[int, int], None]
 
 __all__ = ["DEFAULT_NAME", "RestoreOptions", "Restored", "restore", "simulate"]
 
-DEFAULT_NAME = "default"
-_DEFAULT_PEER_URL = "http://localhost:2380"
-_MEMBER = "member"
-_SNAP_MODE = 0o666  # less the umask: upstream writes .snap files so, and all others for their owner alone
-_RESERVE_SIZE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreOptions:
-    """What ``snapshot restore`` is told; each field is the flag of that name.
-
-    Attributes:
-        data_dir: where to; None: ``<name>.etcd``.
-        wal_dir: where the log goes; None: ``member/wal`` in the data dir.
-        name: of this member.
-        initial_cluster: every member, ``name=url,name=url``.
-        initial_cluster_token: keeps clusters apart that have the same URLs.
-        initial_advertise_peer_urls: of this member, separated by commas.
-        skip_hash_check: take a file whose trailer is wrong or absent.
-        bump_revision: by how much the revision goes up.
-        mark_compacted: the bumped revision is compacted; one does not go without the other.
-        for_version: whose way of writing is used; None: that of the data.
-    """
-
-    data_dir: Path | None = None
-    wal_dir: Path | None = None
-    name: str = DEFAULT_NAME
-    initial_cluster: str = f"{DEFAULT_NAME}={_DEFAULT_PEER_URL}"
-    initial_cluster_token: str = "etcd-cluster"  # noqa: S105  no secret: it only keeps clusters apart
-    initial_advertise_peer_urls: str = _DEFAULT_PEER_URL
-    skip_hash_check: bool = False
-    bump_revision: int = 0
-    mark_compacted: bool = False
-    for_version: Version | None = None
-
-    @property
-    def target(self) -> Path:
-        """The data dir."""
-        return self.data_dir if self.data_dir is not None else Path(f"{self.name}.etcd")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was made.
+    """What was made, or would be.
 
     Attributes:
-        cluster: the new one.
-        data_dir, wal_dir: where it is.
-        version: that it was written for.
-        report: what was found in the source.
+        layout: the members and where they are.
+        version: that they are written for.
+        counts: what was changed in the database; None where an earlier run had done it.
+        report: what was found in the source; None likewise.
     """
 
-    cluster: Bootstrap
-    data_dir: Path
-    wal_dir: Path
+    layout: Layout
     version: Version
-    report: Report = field(repr=False)
+    counts: Counts | None = None
+    report: Report | None = None
 
 
 def restore(
@@ -108,16 +64,24 @@ def restore(
         source: a snapshot, a database, or what holds one; ``-`` reads stdin.
         options: what it is told.
         events: is told what is done; the members when all is in its place, so that a server can be started then.
-        progress: is called with the bytes verified and the bytes there are.
+        progress: is called with the bytes done and the bytes there are.
 
     Raises:
         EtcdtoolError: the options contradict each other, the source is not good, something exists where the output
             would go, or the disk refuses; nothing is left behind.
     """
-    cluster = _cluster(options)
-    _refuse_taken(options)
+    events = events or Silent()
+    layout = plan_layout(options)
+    pending = Pending.find(layout)
+    if pending is not None and pending.has_data:
+        with open_database(source) as database:
+            return _complete(pending, database, options, events)
+    if pending is not None:
+        pending.take_away()
+    layout.refuse_taken()
     with open_database(source) as database:
-        return _restore(database, options, cluster, events or Silent(), progress)
+        tell_of_source(database, events)
+        return _restore(database, options, layout, events, progress)
 
 
 def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
@@ -133,7 +97,7 @@ def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
     with tempfile.TemporaryDirectory(prefix="etcdtool-") as folder:
         options = RestoreOptions(data_dir=Path(folder) / "restored", skip_hash_check=database.trailer is None)
         try:
-            _restore(database, options, _cluster(options), Silent(), None)
+            _restore(database, options, plan_layout(options), Silent(), None)
         except EtcdtoolError as error:
             return Report([REFUSED.finding(database.name, error.message, hint=error.hint)])
         found = check(options.target).findings
@@ -147,94 +111,64 @@ def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
     )
 
 
-def _cluster(options: RestoreOptions) -> Bootstrap:
-    return bootstrap(
-        name=options.name,
-        initial_cluster=options.initial_cluster,
-        token=options.initial_cluster_token,
-        advertised=options.initial_advertise_peer_urls.split(","),
-        resolve=resolve,
-    )
-
-
-def _refuse_taken(options: RestoreOptions) -> None:
-    target = options.target
-    try:
-        taken = os.path.lexists(target) and not is_vacant(target)
-    except OSError:
-        taken = True
-    if taken:
-        raise TargetExistsError(f'data-dir "{target}" not empty or could not be read')
-    wal_dir = options.wal_dir
-    if wal_dir is not None and os.path.lexists(wal_dir):
-        raise TargetExistsError(f'wal-dir "{wal_dir}" exists')
-
-
 def _restore(
-    database: Database, options: RestoreOptions, cluster: Bootstrap, events: Events, progress: Progress | None
+    database: Database, options: RestoreOptions, layout: Layout, events: Events, progress: Progress | None
 ) -> Restored:
-    wal_dir = options.wal_dir or options.target / _MEMBER / "wal"
-    facts = {
-        "path": database.name,
-        "wal-dir": str(wal_dir),
-        "data-dir": str(options.target),
-        "snap-dir": str(options.target / _MEMBER / "snap"),
-    }
-    events.tell("restoring snapshot", facts)
+    for place in layout.members:
+        events.tell("restoring snapshot", _facts(database, place))
     if not options.skip_hash_check:
         refuse_without_trailer(database)
-    with _folders(options) as (folder, wal_folder):
-        folder.refuse_full_disk(database.size + SEGMENT_SIZE + _RESERVE_SIZE)
-        with StagedDatabase(folder, f"{_MEMBER}/snap/db", database) as staged:
-            report = staged.verify(skip_hash_check=options.skip_hash_check, events=events, progress=progress)
-            version = staged.edit(cluster, options.for_version, bump_revision=options.bump_revision, events=events)
-        name, data = snap_file(cluster, version)
-        snap_path = _write(folder, f"{_MEMBER}/snap/{name}", data, mode=_SNAP_MODE)
-        name, data = wal_file(cluster, version)
-        wal_path = _write(wal_folder, f"{_MEMBER}/wal/{name}" if wal_folder is folder else name, data, SEGMENT_SIZE)
-        database_path = folder.path / _MEMBER / "snap/db"
-        prove(database_path, snap_path, wal_path, cluster=cluster, version=version, record_size=len(data))
-        _commit(folder, wal_folder)
-    _tell_members(cluster, events)
-    events.tell("restored snapshot", facts)
-    return Restored(cluster=cluster, data_dir=options.target, wal_dir=wal_dir, version=version, report=report)
+    first = layout.members[0]
+    with Output(layout, options.owner, options.mode) as output:
+        output.refuse_full_disk(database.size)
+        share = _Share(progress, len(layout.members))
+        with StagedDatabase(output.data, output.database_name(first), database) as staged:
+            report = staged.verify(skip_hash_check=options.skip_hash_check, events=events, progress=share)
+            tell_of_members(database.image, layout, events)
+            version, counts = staged.edit(first.cluster, options.for_version, options.changes, events)
+        for number, place in enumerate(layout.members):
+            if place is not first:
+                share.number = number
+                output.copy_database(first, place, share)
+            output.write_and_prove(place, version, counts)
+        output.commit(lambda written_hash: marker_content(database, options, written_hash))
+    _tell_of_all(layout, database, events)
+    return Restored(layout=layout, version=version, counts=counts, report=report)
 
 
-@contextlib.contextmanager
-def _folders(options: RestoreOptions) -> Iterator[tuple[StagedFolder, StagedFolder]]:
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(StagedFolder(options.target, entry=_MEMBER))
-        wal_folder = folder if options.wal_dir is None else stack.enter_context(StagedFolder(options.wal_dir))
-        yield folder, wal_folder
+def _complete(pending: Pending, database: Database, options: RestoreOptions, events: Events) -> Restored:
+    version = pending.complete(database, options)
+    events.tell(
+        "completed a restore that had been stopped", {"wal-dirs": [str(place.wal_dir) for place in pending.members]}
+    )
+    _tell_of_all(pending.layout, database, events)
+    return Restored(layout=pending.layout, version=version)
 
 
-def _commit(folder: StagedFolder, wal_folder: StagedFolder) -> None:
-    """Give both folders their names, the log first: a database without its log is taken for a new cluster's."""
-    if wal_folder is not folder:
-        wal_folder.commit()
-    try:
-        folder.commit()
-    except BaseException:
-        if wal_folder is not folder:
-            wal_folder.withdraw()
-        raise
+class _Share:
+    """The progress of several copies as that of one."""
+
+    def __init__(self, progress: Progress | None, count: int) -> None:
+        self._progress = progress
+        self._count = count
+        self.number = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(self.number * total + done, self._count * total)
 
 
-def _write(folder: StagedFolder, name: str, data: bytes, allocated_size: int = 0, *, mode: int = 0o600) -> Path:
-    """Write a whole file and sync it; ``allocated_size`` bytes are taken for it in advance."""
-    descriptor = folder.create(name, mode=mode)
-    try:
-        with folder.reporting():
-            if allocated_size:
-                os.posix_fallocate(descriptor, 0, allocated_size)
-            write_at(descriptor, data, 0)
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return folder.path / name
+def _facts(database: Database, place: MemberPlace) -> dict[str, object]:
+    return {
+        "path": database.name,
+        "wal-dir": str(place.wal_dir),
+        "data-dir": str(place.data_dir),
+        "snap-dir": str(place.data_dir / "member" / "snap"),
+    }
 
 
-def _tell_members(cluster: Bootstrap, events: Events) -> None:
+def _tell_of_all(layout: Layout, database: Database, events: Events) -> None:
+    cluster = layout.members[0].cluster
     for member in cluster.members:
         events.tell(
             "added member",
@@ -246,3 +180,5 @@ def _tell_members(cluster: Bootstrap, events: Events) -> None:
                 "added-peer-is-learner": False,
             },
         )
+    for place in layout.members:
+        events.tell("restored snapshot", _facts(database, place))

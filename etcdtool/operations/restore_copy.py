@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etcdtool.checks import container
-from etcdtool.errors import AnswerIsNoError, ChecksumError, EtcdtoolError
+from etcdtool.errors import AnswerIsNoError, ChecksumError
 from etcdtool.findings import Severity
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from etcdtool.findings import Finding, Report
     from etcdtool.model.bootstrap import Bootstrap
     from etcdtool.model.schema import Version
+    from etcdtool.operations.restore_choices import Changes, Counts
     from etcdtool.operations.restore_events import Events
     from etcdtool.sources import Database
     from etcdtool.targets import StagedFolder
 
     Progress = Callable[[int, int], None]
 
-__all__ = ["StagedDatabase", "refuse_without_trailer"]
+__all__ = ["StagedDatabase", "judge"]
 
 _CHUNK_SIZE = 8 << 20
 _IN_KERNEL_CHUNK_SIZE = 1 << 26
@@ -52,15 +53,6 @@ class _File:
 class _Copy:
     name: str
     file: _File
-
-
-def refuse_without_trailer(database: Database) -> None:
-    """Raise when a file's size says that it has no sha256 trailer."""
-    if database.trailer is None:
-        raise EtcdtoolError(
-            "snapshot missing hash but --skip-hash-check=false",
-            hint="A copy of member/snap/db has none: give --skip-hash-check. A snapshot without it was cut short.",
-        )
 
 
 class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
@@ -92,35 +84,19 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
             os.fdatasync(self._descriptor)
 
     def verify(self, *, skip_hash_check: bool, events: Events, progress: Progress | None = None) -> Report:
-        """Check the copy.
-
-        Raises:
-            ChecksumError: the trailer is not that of the file.
-            AnswerIsNoError: something else is wrong that a server would stumble over, or serve.
-        """
+        """Check the copy; raises as `judge` does."""
         copy = _Copy(self._source.name, _File(self._data))
         report = verify(copy, progress=progress)
-        errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
-        if not skip_hash_check:
-            self._refuse_mismatch(report)
-        blocking = [finding for finding in errors if _counts(finding, skip_hash_check=skip_hash_check)]
-        if blocking:
-            raise AnswerIsNoError(_complaint(self._source.name, blocking), hint=_HINT_DAMAGED)
-        for finding in errors:
-            events.tell(str(finding), warning=True)
+        judge(report, self._source.name, self._data, skip_hash_check=skip_hash_check, events=events)
         return report
 
-    def _refuse_mismatch(self, report: Report) -> None:
-        if report.good:  # a wrong trailer is always an error
-            return
-        computed = sha256_of(self._data[:-TRAILER_SIZE])
-        assert computed is not None
-        stored = bytes(self._data[-TRAILER_SIZE:])
-        if stored != computed:
-            raise _HashError(f"expected sha256 {_go_bytes(stored)}, got {_go_bytes(computed)}", hint=_HINT_MISMATCH)
+    def edit(
+        self, cluster: Bootstrap, wanted: Version | None, changes: Changes, events: Events
+    ) -> tuple[Version, Counts]:
+        """Make it the database of a member of a new cluster, and sync it.
 
-    def edit(self, cluster: Bootstrap, wanted: Version | None, *, bump_revision: int, events: Events) -> Version:
-        """Make it the database of a member of a new cluster, and sync it; return the version it is written for.
+        Returns:
+            The version it is written for, and what was changed.
 
         Raises:
             EtcdtoolError: as `edit_database`, or the disk refuses.
@@ -128,7 +104,7 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
         data = self._data[:-TRAILER_SIZE] if has_trailer(len(self._data)) else self._data
         image = Image.open(data)
         version = version_to_write(read_meta(image), wanted)
-        edit = edit_database(image, cluster, version, bump_revision=bump_revision, events=events)
+        edit, counts = edit_database(image, cluster, version, changes, events)
         self._syncing.join()
         with self._folder.reporting():
             # from here on nothing looks at the map: the file gets shorter by its trailer
@@ -139,11 +115,38 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
             os.fdatasync(self._descriptor)
             write_at(self._descriptor, edit.meta[1], edit.meta[0])
             os.fsync(self._descriptor)
-        return version
+        return version, counts
 
     def __exit__(self, *failure: object) -> None:
         self._syncing.join()
         os.close(self._descriptor)
+
+
+def judge(report: Report, name: str, data: memoryview, *, skip_hash_check: bool, events: Events) -> None:
+    """Raise for errors that keep a snapshot from being restored, and tell of all others.
+
+    Raises:
+        ChecksumError: the trailer is not that of the file.
+        AnswerIsNoError: something else is wrong that a server would stumble over, or serve.
+    """
+    errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    if not skip_hash_check:
+        _refuse_mismatch(report, data)
+    blocking = [finding for finding in errors if _counts(finding, skip_hash_check=skip_hash_check)]
+    if blocking:
+        raise AnswerIsNoError(_complaint(name, blocking), hint=_HINT_DAMAGED)
+    for finding in errors:
+        events.tell(str(finding), warning=True)
+
+
+def _refuse_mismatch(report: Report, data: memoryview) -> None:
+    if report.good:  # a wrong trailer is always an error
+        return
+    computed = sha256_of(data[:-TRAILER_SIZE])
+    assert computed is not None
+    stored = bytes(data[-TRAILER_SIZE:])
+    if stored != computed:
+        raise _HashError(f"expected sha256 {_go_bytes(stored)}, got {_go_bytes(computed)}", hint=_HINT_MISMATCH)
 
 
 _HINT_MISMATCH = (

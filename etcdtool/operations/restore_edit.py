@@ -17,6 +17,7 @@ from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.model import schema
 from etcdtool.model.membership import member_id_text
 from etcdtool.model.revision import MAIN_MAX, Revision, pack_revision
+from etcdtool.operations.restore_choices import Counts, clear_alarms, disable_auth, drop_lease_orphans
 from etcdtool.operations.restore_log import TERM
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.transaction import Edit
     from etcdtool.model.bootstrap import Bootstrap
     from etcdtool.model.schema import Version
+    from etcdtool.operations.restore_choices import Changes
     from etcdtool.operations.restore_events import Events
 
 __all__ = ["VERSIONS", "edit_database", "version_text", "version_to_write"]
@@ -61,18 +63,23 @@ def version_to_write(meta: Mapping[bytes, bytes], wanted: Version | None) -> Ver
     return wanted or max(found, VERSIONS[0])
 
 
-def edit_database(image: Image, cluster: Bootstrap, version: Version, *, bump_revision: int, events: Events) -> Edit:
+def edit_database(
+    image: Image, cluster: Bootstrap, version: Version, changes: Changes, events: Events
+) -> tuple[Edit, Counts]:
     """Return what turns a snapshot's database into that of a member of a new cluster.
 
     Args:
         image: of the snapshot.
         cluster: the new one.
         version: that the data are for.
-        bump_revision: by how much the revision goes up; 0 leaves it and the compaction alone.
+        changes: what else is changed.
         events: is told what is done.
 
+    Returns:
+        What to write, and what that changes.
+
     Raises:
-        EtcdtoolError: the revision cannot be bumped so far, or there is none.
+        EtcdtoolError: the revision cannot be bumped so far, or there is none; or as `drop_lease_orphans`.
         FormatError: a page is off.
     """
     transaction = Transaction(image)
@@ -82,8 +89,11 @@ def edit_database(image: Image, cluster: Bootstrap, version: Version, *, bump_re
         transaction.clear(bucket)
     for bucket in (schema.CLUSTER, schema.META):
         transaction.create_bucket(bucket)
-    if bump_revision:
-        _bump(transaction, bump_revision, events)
+    counts = _choices(image, transaction, changes, events)
+    if changes.bump_revision:
+        counts.new_revision = _bump(transaction, changes.bump_revision, events)
+        counts.compacted = True
+        counts.appended += 1
     for member in cluster.members:
         value = member.as_json().encode("utf-8", "surrogateescape")
         transaction.put(schema.MEMBERS, member_id_text(member.id).encode(), value)
@@ -91,13 +101,31 @@ def edit_database(image: Image, cluster: Bootstrap, version: Version, *, bump_re
     transaction.put(schema.META, schema.CONSISTENT_INDEX, _U64.pack(len(cluster.members)))
     if version >= _FIRST_WITH_TERM:
         transaction.put(schema.META, schema.TERM, _U64.pack(TERM))
-    return transaction.commit()
+    return transaction.commit(), counts
 
 
-def _bump(transaction: Transaction, amount: int, events: Events) -> None:
+def _choices(image: Image, transaction: Transaction, changes: Changes, events: Events) -> Counts:
+    counts = Counts(revision=_latest(transaction))
+    if changes.clear_alarms:
+        counts.alarms = clear_alarms(transaction, events)
+    if changes.disable_auth:
+        counts.auth = disable_auth(transaction, events)
+    if changes.drop_lease_orphans:
+        counts.lease_orphans = counts.appended = drop_lease_orphans(image, transaction, events)
+    counts.new_revision = _latest(transaction)
+    return counts
+
+
+def _latest(transaction: Transaction) -> int:
+    if not transaction.has_bucket(schema.KEY):
+        return 0
+    return next((Revision.parse(key).main for key, _ in transaction.items(schema.KEY, backwards=True)), 0)
+
+
+def _bump(transaction: Transaction, amount: int, events: Events) -> int:
     if not transaction.has_bucket(schema.KEY):
         raise EtcdtoolError("the snapshot has no bucket key, so that there is no revision to bump")
-    latest = next((Revision.parse(key).main for key, _ in transaction.items(schema.KEY, backwards=True)), 0)
+    latest = _latest(transaction)
     bumped = latest + amount
     if bumped > MAIN_MAX:
         raise EtcdtoolError(
@@ -111,6 +139,7 @@ def _bump(transaction: Transaction, amount: int, events: Events) -> None:
     transaction.put(schema.KEY, pack_revision(bumped, 0), b"")
     events.tell("marking revision compacted", {"revision": bumped})
     transaction.put(schema.META, schema.SCHEDULED_COMPACT_REV, pack_revision(bumped, 0))
+    return bumped
 
 
 def _bring_down(transaction: Transaction, version: Version) -> None:

@@ -1,25 +1,32 @@
 """Staged, atomic, never-overwriting writes: the only place that creates outputs.
 
 `files`: one file; `folders`: a folder with what is in it; `replacement`: new content for a file that exists, the old
-one kept; `hold`: the locks of a data dir that is worked on.
+one kept; `deferred`: a file that waits for its name; `owner`: whom outputs are given to; `hold`: the locks of a data
+dir that is worked on.
 """
 
 from __future__ import annotations
 
+from etcdtool.targets.deferred import Deferred, lock_marker
 from etcdtool.targets.disk import refuse_existing, write_at
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
-from etcdtool.targets.folders import StagedFolder, is_vacant
+from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_overs
 from etcdtool.targets.hold import Hold
+from etcdtool.targets.owner import Owner
 from etcdtool.targets.replacement import Replacement
 
 __all__ = [
+    "Deferred",
     "Hold",
+    "Owner",
     "Replacement",
     "StagedFile",
     "StagedFolder",
     "is_vacant",
+    "lock_marker",
     "refuse_existing",
     "refuse_foreign",
     "replace_own_file",
+    "take_away_left_overs",
     "write_at",
 ]

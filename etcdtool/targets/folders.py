@@ -15,16 +15,20 @@ import re
 import secrets
 import shutil
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from etcdtool.errors import EtcdtoolError, TargetExistsError
+from etcdtool.errors import TargetExistsError
 from etcdtool.targets.disk import rename_without_replacing, reporting, sync_folder, write_error
 
-__all__ = ["StagedFolder", "is_vacant"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["StagedFolder", "is_vacant", "take_away_left_overs"]
 
 _LEFT_OVER = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.etcdtool-partial")
 _NO_FLAGS = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _MODE = 0o700
+_MODE_OF_FILES = 0o666
 
 
 def is_vacant(target: Path) -> bool:
@@ -40,9 +44,9 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
     """A folder that gets its name only by `commit`; left without one, it is gone.
 
     Args:
-        target: the name it will have; an empty folder may stand there.
-        entry: the one folder inside that everything is written under, so that it takes a single rename to complete a
-            target that exists.
+        target: the name it will have.
+        entries: what everything inside is written under: an empty folder may stand at the target then, and is
+            completed by as many renames, in this order.
 
     Attributes:
         path: where to write; it stands for the target.
@@ -52,14 +56,14 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         EtcdtoolError: the disk refuses.
     """
 
-    def __init__(self, target: Path, *, entry: str = "") -> None:
+    def __init__(self, target: Path, *, entries: Sequence[str] = ()) -> None:
         self.target = target
-        self._entry = entry
+        self._entries = entries
         self._made_parents: list[Path] = []
         self._lock = -1
-        self._committed: Path | None = None
+        self._renamed: list[tuple[Path, Path]] = []
         try:
-            self._inside = bool(entry) and target.is_dir()
+            self._inside = bool(entries) and target.is_dir()
             if os.path.lexists(target) and not (self._inside and is_vacant(target)):
                 raise TargetExistsError(
                     f"{target} exists, and nothing that exists is overwritten",
@@ -68,7 +72,7 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             home = target if self._inside else target.parent
             self._make_parents(home)
             self.path = home / f".{target.name}.{secrets.token_hex(4)}.etcdtool-partial"
-            _take_away_left_overs(home, target)
+            take_away_left_overs(target, home=home)
             self.path.mkdir(mode=_MODE)
             self._lock = _locked(self.path)
         except OSError as error:
@@ -96,15 +100,6 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         """Turn what the disk says of writes into our error, an EtcdtoolError."""
         return reporting(self.target)
 
-    def refuse_full_disk(self, size: int) -> None:
-        """Raise when there is no room for so many bytes."""
-        free = shutil.disk_usage(self.path).free
-        if free < size:
-            raise EtcdtoolError(
-                f"cannot write {self.target}: {size} bytes are needed, and {free} are free",
-                hint="Free some space or choose another disk; nothing was left behind.",
-            )
-
     def sync(self) -> None:
         """Have the names of all files inside on disk; what is in them is their writer's to sync."""
         with self.reporting():
@@ -119,36 +114,60 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         """
         self.sync()
         with self.reporting():
-            source, target = self.path, self.target
-            if self._inside:
-                source, target = source / self._entry, target / self._entry
             try:
-                _rename(source, target)
-            except OSError as error:
-                if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
-                    raise TargetExistsError(f"{target} was made by another process meanwhile") from None
-                raise
-            self._committed = target
-            try:
-                for folder in {target.parent, *(parent.parent for parent in self._made_parents)}:
+                for source, target in self._renames():
+                    self._rename(source, target)
+                for folder in {parent.parent for parent in self._made_parents}:
                     sync_folder(folder)
             except BaseException:
                 self.withdraw()  # what is reported as a failure must not be there
                 raise
 
+    def _rename(self, source: Path, target: Path) -> None:
+        try:
+            _rename(source, target)
+        except OSError as error:
+            if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise TargetExistsError(f"{target} was made by another process meanwhile") from None
+            raise
+        self._renamed.append((source, target))
+        sync_folder(target.parent)
+
+    def _renames(self) -> list[tuple[Path, Path]]:
+        if not self._inside:
+            return [(self.path, self.target)]
+        return [(self.path / entry, self.target / entry) for entry in self._entries]
+
     def withdraw(self) -> None:
         """Take a committed folder back, so that it is gone when the context ends."""
-        if self._committed is not None:
-            _rename(self._committed, self.path / self._entry if self._inside else self.path)
-            self._committed = None
+        while self._renamed:
+            source, target = self._renamed[-1]
+            _rename(target, source)
+            self._renamed.pop()
+
+    def give(self, *, uid: int = -1, gid: int = -1, mode: int | None = None) -> None:
+        """Give everything made so far, folders above the target included, to an owner; -1 leaves one as it is.
+
+        Args:
+            uid: the user.
+            gid: the group.
+            mode: permissions of folders; files get the same but those to execute.
+        """
+        with self.reporting():
+            # a folder that stood there is its owner's affair
+            above = [*self._made_parents, *([] if self._inside else [self.path])]
+            for path in [*above, *self.path.rglob("*")]:
+                os.chown(path, uid, gid, follow_symlinks=False)
+                if mode is not None:
+                    path.chmod(mode if path.is_dir() else mode & _MODE_OF_FILES)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        if self._committed is None or self._inside:
+        if not self._renamed or self._inside:
             shutil.rmtree(self.path, ignore_errors=True)
-        if self._committed is None:
+        if not self._renamed:
             self._forget_parents()
         if self._lock >= 0:
             os.close(self._lock)
@@ -170,7 +189,8 @@ def _rename(source: Path, target: Path) -> None:
         source.rename(target)  # fails where a file or a folder with content came meanwhile
 
 
-def _take_away_left_overs(home: Path, target: Path) -> None:
+def take_away_left_overs(target: Path, *, home: Path) -> None:
+    """Remove what killed runs for a target have left in a folder, beside the target or inside it."""
     for path in list(home.iterdir()):
         if _is_left_over(path, target):
             with contextlib.suppress(OSError):

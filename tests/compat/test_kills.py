@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import samples
-from support.booted import boot
-from support.servers import restore
+from support.booted import ROOT, boot, served
+from support.servers import Cluster, ServerError, restore
 from support.stops import Scenario, sweep
 from support.zygote import Zygote
 
@@ -22,6 +22,7 @@ KILLS_MIN = 200
 EVERY = 5
 FULL_DISKS = 3
 TARGET = "new.etcd"
+LOG, MARKER = "0000000000000000-0000000000000000.wal", "restore-unfinished.wal"
 BUMP = ("--bump-revision", "1000000", "--mark-compacted")
 
 
@@ -63,6 +64,67 @@ def wanted(version: str, words: tuple[str, ...], form: str) -> Any:
         return boot(version, Path(folder) / TARGET)
 
 
+def log_elsewhere(version: str, *, inside: bool = False) -> Scenario:
+    """Two renames: in between, a server has to give up, and the next run has to complete it."""
+
+    def inputs(folder: Path) -> None:
+        shutil.copy(source(version, "snapshot.db"), folder / "snapshot.db")
+        if inside:
+            (folder / TARGET).mkdir()
+            (folder / "wal").mkdir()
+
+    def judge(folder: Path) -> None:
+        flags = (f"--wal-dir={folder / 'wal'}",)
+        if (folder / "wal" / LOG).exists():
+            assert boot(version, folder / TARGET, *flags) == wanted(version, (), "snapshot.db")
+        elif (folder / "wal" / MARKER).exists():
+            with pytest.raises(ServerError, match="wal: file not found"):
+                boot(version, folder / TARGET, *flags)
+        else:
+            assert not (folder / TARGET / "member").exists()
+
+    return Scenario(
+        inputs=inputs,
+        command=lambda folder: [
+            *("snapshot", "restore", folder / "snapshot.db"),
+            *("--data-dir", folder / TARGET, "--wal-dir", folder / "wal"),
+        ],
+        targets=(TARGET, "wal"),
+        judge=judge,
+    )
+
+
+def all_members(version: str) -> Scenario:
+    """Three data dirs with one rename; they start as one cluster."""
+    members = Cluster(version, Path(), 3).members
+    cluster = members[0].initial_cluster
+
+    def judge(folder: Path) -> None:
+        try:
+            for member in members:
+                member.data_dir = folder / TARGET / f"{member.name}.etcd"
+                member.start(wait=False)
+            for member in members:
+                member.wait_ready()
+            answers = [served(member) for member in members[:1]]
+            hashes = {member.etcdctl_json("endpoint", "hashkv", *ROOT)[0]["HashKV"]["hash"] for member in members}
+            assert len(hashes) == 1
+            assert answers == [wanted(version, (), "snapshot.db")]
+        finally:
+            for member in members:
+                member.stop()
+
+    return Scenario(
+        inputs=lambda folder: shutil.copy(source(version, "snapshot.db"), folder / "snapshot.db"),
+        command=lambda folder: [
+            *("snapshot", "restore", folder / "snapshot.db", "--initial-cluster", cluster),
+            *("--all-members", "--output", folder / TARGET),
+        ],
+        targets=(TARGET,),
+        judge=judge,
+    )
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore": lambda: restoring("3.7"),
     "restore into an empty folder": lambda: restoring("3.6", inside=True),
@@ -70,10 +132,13 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore of a compressed one": lambda: restoring("3.6", form="snapshot.db.gz"),
     "restore of a copied database": lambda: restoring("3.5", "--skip-hash-check", form="db"),
     "restore for 3.4": lambda: restoring("3.4"),
+    "restore with the log elsewhere": lambda: log_elsewhere("3.6"),
+    "restore with the log on an empty volume": lambda: log_elsewhere("3.7", inside=True),
+    "restore of all members": lambda: all_members("3.7"),
 }
 
 
-@pytest.mark.parametrize("name", ["restore", "restore into an empty folder"])
+@pytest.mark.parametrize("name", ["restore", "restore into an empty folder", "restore with the log on an empty volume"])
 def test_every_state_that_a_stop_leaves_is_good(name: str, tmp_path: Path) -> None:
     with Zygote() as zygote:
         coverage = sweep(SCENARIOS[name](), zygote, tmp_path, every=EVERY, full_disks=FULL_DISKS)

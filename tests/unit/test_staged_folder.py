@@ -36,7 +36,7 @@ def test_the_name_comes_last(inside: bool, flags: bool, tmp_path: Path) -> None:
     rename = disk.rename_without_replacing if flags else mock.Mock(side_effect=error)
     with (
         mock.patch("etcdtool.targets.folders.rename_without_replacing", rename),
-        StagedFolder(target, entry="member") as folder,
+        StagedFolder(target, entries=("member",)) as folder,
     ):
         fill(folder)
         assert not (target / "member").exists()
@@ -51,7 +51,7 @@ def test_without_a_commit_nothing_is_left(inside: bool, tmp_path: Path) -> None:
     target = tmp_path / "a/b/out"
     if inside:
         target.mkdir(parents=True)
-    with StagedFolder(target, entry="member") as folder:
+    with StagedFolder(target, entries=("member",)) as folder:
         fill(folder)
     assert names(tmp_path) == (["a"] if inside else [])
     assert not inside or names(target) == []
@@ -68,9 +68,9 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_has_stays(inside: bo
     others = home / ".other.00112233.etcdtool-partial"
     if not inside:
         others.mkdir()
-    with StagedFolder(target, entry="member") as running:
+    with StagedFolder(target, entries=("member",)) as running:
         assert not left.exists()
-        with StagedFolder(target, entry="member") as second:
+        with StagedFolder(target, entries=("member",)) as second:
             assert running.path.exists()
             fill(second)
             second.commit()
@@ -84,7 +84,7 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_has_stays(inside: bo
 
 def test_a_file_of_that_name_is_no_left_over(tmp_path: Path) -> None:
     (tmp_path / ".out.00112233.etcdtool-partial").write_bytes(b"precious")
-    with StagedFolder(tmp_path / "out", entry="member"):
+    with StagedFolder(tmp_path / "out", entries=("member",)):
         pass
     assert names(tmp_path) == [".out.00112233.etcdtool-partial"]
 
@@ -97,15 +97,15 @@ def test_what_makes_a_folder_vacant(tmp_path: Path) -> None:
     assert not is_vacant(tmp_path)
 
 
-@pytest.mark.parametrize("entry", ["", "member"])
-def test_what_exists_is_refused(entry: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("entries", [(), ("member",)])
+def test_what_exists_is_refused(entries: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "link").symlink_to("/nowhere/at/all")
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").write_bytes(b"x")
     for name in ("file", "link", "full"):
         with pytest.raises(TargetExistsError, match="nothing that exists is overwritten"):
-            StagedFolder(tmp_path / name, entry=entry)
+            StagedFolder(tmp_path / name, entries=entries)
     assert names(tmp_path) == ["file", "full", "link"]
     with pytest.raises(EtcdtoolError, match="not a directory"):
-        StagedFolder(tmp_path / "file/out", entry=entry)
+        StagedFolder(tmp_path / "file/out", entries=entries)
