@@ -27,6 +27,7 @@ __all__ = ["Replacement"]
 
 _LEFT_OVER = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.partial")
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class Replacement(contextlib.AbstractContextManager["Replacement"]):
@@ -99,13 +100,42 @@ class Replacement(contextlib.AbstractContextManager["Replacement"]):
                 if kept is not None:
                     kept.unlink(missing_ok=True)
                 raise
-            if self._keep and kept is None:
-                kept = self._exchange()
+            if self._keep:
+                kept = self._put_beside(kept)
             else:
-                self._hidden.replace(self.target)
+                self._put_instead()
             self._committed = True
-            sync_folder(self.target.parent)
         return kept
+
+    def _put_beside(self, kept: Path | None) -> Path:
+        """Put the new file in its place, the old one being kept, or to be kept, under another name."""
+        if kept is None:
+            kept = self._exchange()
+        else:
+            self._hidden.replace(self.target)
+        try:
+            sync_folder(self.target.parent)
+        except BaseException:
+            kept.replace(self.target)  # what is reported as a failure must not be there
+            raise
+        return kept
+
+    def _put_instead(self) -> None:
+        """Put the new file in its place, and let the old one go once that is on disk."""
+        try:
+            exchange(self._hidden, self.target)
+        except OSError as error:
+            if error.errno not in _NO_EXCHANGE:
+                raise
+            self._hidden.replace(self.target)
+            sync_folder(self.target.parent)
+            return
+        try:
+            sync_folder(self.target.parent)
+        except BaseException:
+            exchange(self._hidden, self.target)
+            raise
+        self._hidden.unlink()
 
     def _link_old(self) -> Path | None:
         """Give the old file its second name; None where the file system has no hard links."""
@@ -118,7 +148,11 @@ class Replacement(contextlib.AbstractContextManager["Replacement"]):
                 if error.errno in _NO_HARD_LINKS:
                     return None
                 raise
-            sync_folder(self.target.parent)
+            try:
+                sync_folder(self.target.parent)
+            except BaseException:
+                name.unlink()
+                raise
             return name
         raise AssertionError  # names never end
 

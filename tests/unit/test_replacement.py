@@ -79,6 +79,35 @@ def test_a_last_look_that_raises_leaves_everything_as_it_was(old: Path, tmp_path
     assert (names(tmp_path), old.read_bytes()) == (["db"], b"old")
 
 
+@pytest.mark.parametrize("number", range(1, 4))
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_folder_that_cannot_be_synced_is_left_as_it_was(keep: bool, number: int, old: Path, tmp_path: Path) -> None:
+    real, calls = os.fsync, 0
+
+    def failing(descriptor: int) -> None:
+        nonlocal calls
+        calls += os.path.isdir(f"/proc/self/fd/{descriptor}")  # noqa: PTH112  a link of the kernel's
+        if calls == number:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    with mock.patch("os.fsync", failing), Replacement(old, verb="defrag", keep=keep) as new:
+        new.file.write(b"new")
+        if not keep and number == 3:
+            new.commit()  # there is no third one
+            assert (names(tmp_path), old.read_bytes()) == (["db"], b"new")
+            return
+        with pytest.raises(EtcdtoolError, match="no space left on device"):
+            new.commit()
+    assert (names(tmp_path), old.read_bytes()) == (["db"], b"old")
+
+
+def test_a_file_system_that_cannot_exchange_has_the_new_one(old: Path, tmp_path: Path) -> None:
+    with mock.patch("etcdtool.targets.replacement.exchange", side_effect=OSError(errno.EINVAL, "Invalid argument")):
+        assert replaced(old, keep=False) is None
+    assert (names(tmp_path), old.read_bytes()) == (["db"], b"new")
+
+
 def test_whoever_opens_the_new_one_waits_for_its_lock(old: Path) -> None:
     with Replacement(old, verb="defrag") as new:
         new.file.write(b"new")
