@@ -34,6 +34,7 @@ _COMMANDS = {
         "etcdtool.cli.snapshot_verify:verify_command",
         "Check snapshots and data dirs: trailer, pages, revisions, log.",
     ),
+    "migrate": ("etcdtool.cli.migrate:migrate_command", "Bring a data dir's storage to another version of etcd."),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
     "completion": (
         "etcdtool.cli.completion:completion_command",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +10,9 @@ import click
 from click.core import ParameterSource
 
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command, write_out
+from etcdtool.cli._log import Log
 from etcdtool.cli.printers import show
 from etcdtool.cli.progress import Progress
-from etcdtool.cli.text import json_text, printable
 from etcdtool.errors import EtcdtoolError
 from etcdtool.operations.restore import RestoreOptions, restore
 from etcdtool.operations.restore_edit import VERSIONS, version_text
@@ -22,8 +20,6 @@ from etcdtool.operations.restore_options import KUBERNETES_BUMP
 from etcdtool.targets import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from etcdtool.model.schema import Version
 
 __all__ = ["restore_command"]
@@ -74,18 +70,6 @@ class _Mode(click.ParamType[int]):
         if mode & 0o700 != 0o700:
             self.fail(f"with mode {value} the owner could not write to the data dir", param, ctx)
         return mode
-
-
-class _Log:
-    """Prints events on stderr in the form of etcdutl's log."""
-
-    def tell(self, message: str, fields: Mapping[str, object] | None = None, *, warning: bool = False) -> None:
-        """Print one line: time, level, program, message, facts."""
-        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        words = [time, "warn" if warning else "info", "etcdtool", printable(message)]
-        if fields:
-            words.append(json_text(fields).replace('":', '": ').replace(',"', ', "'))
-        print("\t".join(words), file=sys.stderr, flush=True)
 
 
 @command(
@@ -189,7 +173,7 @@ def restore_command(
     """
     if len(files) != 1:
         raise click.UsageError("snapshot restore requires exactly one argument", context)
-    log = _Log()
+    log = Log()
     if profile is not None and not options["bump_revision"]:
         options |= {"bump_revision": KUBERNETES_BUMP, "mark_compacted": True}
         log.tell(f"--profile kubernetes: {_KUBERNETES_REASON}", {"bump-amount": KUBERNETES_BUMP})

@@ -31,10 +31,10 @@ from etcdtool.model.store_v2_tree import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from etcdtool.formats.wal import Entry, Scan
+    from etcdtool.formats.wal import Scan
     from etcdtool.model.schema import Version
 
-__all__ = ["LoggedV2Request", "is_of_members", "is_taken_by_3_6", "is_taken_by_3_7", "v2_requests_behind"]
+__all__ = ["LoggedV2Request", "is_of_members", "is_taken_by_3_6", "is_taken_by_3_7", "judge", "v2_requests_behind"]
 
 _ID, _V2 = 1, 2
 _REQUEST = raft_internal_pb2.InternalRaftRequest
@@ -68,10 +68,27 @@ def v2_requests_behind(log: Scan, index: int) -> Iterator[LoggedV2Request]:
         FormatError: an entry that parses as no request, at which every server stops.
     """
     for entry in log.entries(index + 1):
-        if entry.type == EntryType.NORMAL and entry.data:
-            found = _judge(entry)
-            if found is not None:
-                yield found
+        if entry.type != EntryType.NORMAL or not entry.data:
+            continue
+        data = bytes(entry.data)
+        try:
+            request = parse_request(data)
+        except FormatError as error:
+            raise error.at(f"raft entry {entry.index}") from error
+        if isinstance(request, V2Request):
+            yield judge(entry.index, entry.term, request, data)
+
+
+def judge(index: int, term: int, request: V2Request, data: bytes) -> LoggedV2Request:
+    """Say which versions stop at a v2 request; ``data`` are those of its entry."""
+    takers = {(3, 6): is_taken_by_3_6(request), (3, 7): is_taken_by_3_7(data)}
+    return LoggedV2Request(
+        index=index,
+        term=term,
+        request=request,
+        of_members=is_of_members(request),
+        refused_by=frozenset(version for version, takes in takers.items() if not takes),
+    )
 
 
 def is_of_members(request: V2Request) -> bool:
@@ -108,21 +125,3 @@ def is_taken_by_3_7(data: bytes) -> bool:
     except DecodeError:
         return False
     return (has_id or request.HasField("header")) and any(request.HasField(name) for name in _WITHOUT_EFFECT)
-
-
-def _judge(entry: Entry) -> LoggedV2Request | None:
-    data = bytes(entry.data)
-    try:
-        request = parse_request(data)
-    except FormatError as error:
-        raise error.at(f"raft entry {entry.index}") from error
-    if not isinstance(request, V2Request):
-        return None
-    takers = {(3, 6): is_taken_by_3_6(request), (3, 7): is_taken_by_3_7(data)}
-    return LoggedV2Request(
-        index=entry.index,
-        term=entry.term,
-        request=request,
-        of_members=is_of_members(request),
-        refused_by=frozenset(version for version, takes in takers.items() if not takes),
-    )

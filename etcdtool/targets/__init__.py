@@ -2,13 +2,14 @@
 
 `files`: one file; `folders`: a folder with what is in it; `replacement`: new content for a file that exists, the old
 one kept; `deferred`: a file that waits for its name; `owner`: whom outputs are given to; `hold`: the locks of a data
-dir that is worked on.
+dir that is worked on; `duplicate`: a file's bytes into another.
 """
 
 from __future__ import annotations
 
 from etcdtool.targets.deferred import Deferred, lock_marker
 from etcdtool.targets.disk import refuse_existing, write_at
+from etcdtool.targets.duplicate import copy_bytes
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
 from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_overs
 from etcdtool.targets.hold import Hold
@@ -22,6 +23,7 @@ __all__ = [
     "Replacement",
     "StagedFile",
     "StagedFolder",
+    "copy_bytes",
     "is_vacant",
     "lock_marker",
     "refuse_existing",

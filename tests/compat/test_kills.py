@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import samples
+from support import restored, samples
 from support.booted import ROOT, boot, served
 from support.servers import Cluster, ServerError, restore
 from support.stops import Scenario, sweep
@@ -125,6 +125,32 @@ def all_members(version: str) -> Scenario:
     )
 
 
+def migrating() -> Scenario:
+    """From 3.6 to 3.7: a server of 3.7 starts on what is old and on what is new."""
+    data_dir = samples.unpack("v3/3.6/data.tar.gz")
+    return Scenario(
+        inputs=lambda folder: samples.fresh("v3/3.6/data.tar.gz", folder),
+        command=lambda folder: ["migrate", "--data-dir", folder / data_dir.name, "--target-version", "3.7"],
+        targets=(data_dir.name,),
+        judge=lambda folder: assert_migrated(folder / data_dir.name),
+    )
+
+
+def assert_migrated(data_dir: Path) -> None:
+    found = restored.buckets(data_dir)
+    version = found["meta"].pop(b"storageVersion")
+    before = restored.buckets(samples.unpack("v3/3.6/data.tar.gz"))
+    assert version in {b"3.7.0", before["meta"].pop(b"storageVersion")}
+    assert found == before
+    assert boot("3.7", data_dir) == served_by_3_7()
+
+
+@cache
+def served_by_3_7() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return boot("3.7", samples.fresh("v3/3.6/data.tar.gz", Path(folder)))
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore": lambda: restoring("3.7"),
     "restore into an empty folder": lambda: restoring("3.6", inside=True),
@@ -135,10 +161,13 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore with the log elsewhere": lambda: log_elsewhere("3.6"),
     "restore with the log on an empty volume": lambda: log_elsewhere("3.7", inside=True),
     "restore of all members": lambda: all_members("3.7"),
+    "migrate": migrating,
 }
 
 
-@pytest.mark.parametrize("name", ["restore", "restore into an empty folder", "restore with the log on an empty volume"])
+@pytest.mark.parametrize(
+    "name", ["restore", "restore into an empty folder", "restore with the log on an empty volume", "migrate"]
+)
 def test_every_state_that_a_stop_leaves_is_good(name: str, tmp_path: Path) -> None:
     with Zygote() as zygote:
         coverage = sweep(SCENARIOS[name](), zygote, tmp_path, every=EVERY, full_disks=FULL_DISKS)

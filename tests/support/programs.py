@@ -38,9 +38,18 @@ PACKAGES = {
     },
     "bbolt": {"bbolt": "go.etcd.io/bbolt/cmd/bbolt"},
     "load": {"load": "."},  # our own, for the benchmarks
+    "walversion": {"walversion": "."},  # our own, which asks etcd's code
 }
 # what `etcd --version` of each says; the module version of 3.4 does not tell
-RELEASES = {"3.4": "3.4.13", "3.5": "3.5.35", "3.6": "3.6.16", "3.7": "3.7.3", "bbolt": "1.5.0", "load": "1"}
+RELEASES = {
+    "3.4": "3.4.13",
+    "3.5": "3.5.35",
+    "3.6": "3.6.16",
+    "3.7": "3.7.3",
+    "bbolt": "1.5.0",
+    "load": "1",
+    "walversion": "1",
+}
 
 
 class UnavailableError(Exception):

@@ -124,7 +124,7 @@ def _wait(child: int, order: dict[str, Any], channel: socket.socket) -> Watched:
 
 def main() -> None:
     """Serve orders until stdin ends."""
-    for module in ("etcdtool.cli.convert", "etcdtool.cli.snapshot_restore"):
+    for module in ("etcdtool.cli.convert", "etcdtool.cli.migrate", "etcdtool.cli.snapshot_restore"):
         importlib.import_module(module)  # before the first child, so that none has to
 
     for line in sys.stdin:
