@@ -34,7 +34,21 @@ def message_of(error: Exception) -> tuple[str, int]:
 
 
 def _usage_message(error: click.ClickException) -> str:
-    message = error.format_message()
-    message = message[:1].lower() + message[1:].rstrip(".")
     context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if getattr(getattr(context, "command", None), "upstream", False):
+        message = _as_upstream(error) or message
+    message = message[:1].lower() + message[1:].rstrip(".")
     return f"{message}. See '{context.command_path} --help'." if context is not None else message
+
+
+def _as_upstream(error: click.ClickException) -> str | None:
+    """Return cobra's words for an error in flags, which scripts may look for."""
+    match error:
+        case click.NoSuchOption(option_name=name):
+            return (
+                f"unknown flag: {name}" if name.startswith("--") else f"unknown shorthand flag: {name[1:2]!r} in {name}"
+            )
+        case click.BadOptionUsage(option_name=name):
+            return f"flag needs an argument: {name}"
+    return None

@@ -161,6 +161,12 @@ class _Documented(click.Command):
         self.exit_codes = exit_codes
         self.params.append(_write_out_option())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, taking ``-w=json`` for ``-w json`` as Go's flags do."""
+        end = args.index("--") if "--" in args else len(args)
+        words = [f"--write-out{word[2:]}" if word.startswith("-w=") else word for word in args[:end]]
+        return super().parse_args(ctx, words + args[end:])
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the two sections that every help ends with."""
         if self.examples:
@@ -190,7 +196,11 @@ class Command(_Documented):
         ctx.meta[_COMMAND_KEY] = self
         if _TIMEOUT_KEY in ctx.meta and not self.upstream:
             raise click.NoSuchOption("--timeout", ctx=ctx)
-        return super().parse_args(ctx, list(self._with_plain_switches(args)) if self.upstream else args)
+        try:
+            return super().parse_args(ctx, list(self._with_plain_switches(args)) if self.upstream else args)
+        except click.BadOptionUsage as error:
+            error.ctx = error.ctx or ctx  # click does not say whose flag lacks its value
+            raise
 
     def _with_plain_switches(self, args: list[str]) -> Iterator[str]:
         """Take ``--switch=true`` and ``--switch=false``, as Go's flags do: scripts for etcdutl have them."""
@@ -224,9 +234,16 @@ class Command(_Documented):
             return exit_code
         if isinstance(error, UnsupportedFormError):
             return _BAD_FEATURE
-        if isinstance(error, click.UsageError) and not isinstance(error, click.NoSuchOption):
+        if isinstance(error, click.UsageError) and not _is_about_a_flag(error):
             return _BAD_ARGUMENTS if _BAD_ARGUMENTS in self.exit_codes else 1  # cobra's own checks of arguments give 1
         return 1
+
+
+def _is_about_a_flag(error: click.UsageError) -> bool:
+    """Tell errors in flags, which cobra finds, from those in arguments and in what goes together."""
+    if isinstance(error, click.MissingParameter):
+        return False
+    return isinstance(error, (click.NoSuchOption, click.BadOptionUsage, click.BadParameter))
 
 
 class LazyGroup(_Documented, click.Group):

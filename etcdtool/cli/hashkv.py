@@ -13,6 +13,7 @@ from etcdtool.cli._groups import command, write_out
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import printable_bytes
+from etcdtool.errors import EtcdtoolError
 from etcdtool.operations.hashkv import HashKV, hashkv, hashkv_detailed
 from etcdtool.sources import open_database
 
@@ -33,14 +34,19 @@ class _RevisionType(click.ParamType[int]):
 
     name = "revision"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002
+        problem = "value out of range"
         try:
             number = int(value, 0) if isinstance(value, str) else int(value)
         except ValueError:
-            self.fail(f"{value!r} is no revision", param, ctx)
-        if not _INT64_MIN <= number <= _INT64_MAX:
-            self.fail(f"{value} is out of range", param, ctx)
-        return number
+            problem = "invalid syntax"
+        else:
+            if _INT64_MIN <= number <= _INT64_MAX:
+                return number
+        name = param.opts[0] if param is not None else ""
+        raise EtcdtoolError(
+            f'invalid argument "{value}" for "{name}" flag: strconv.ParseInt: parsing "{value}": {problem}'
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,17 +177,20 @@ def _or_not_stored(number: int | None) -> str:
     exit_codes=UPSTREAM_EXIT_STATUS,
     upstream=True,
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--verbose", is_flag=True, help="Tell of the trailer, revisions, pages, versions and members too; etcdutl does not."
 )
-def status_command(file: Path, *, verbose: bool) -> None:
+@click.pass_context
+def status_command(context: click.Context, *, files: tuple[Path, ...], verbose: bool) -> None:
     """Print what etcdutl 3.7 prints of a snapshot: hash, revision, total keys, total size, version.
 
     Like etcdutl's, this fails where pages are damaged, and does not look at the sha256 at the file's end; with
     --verbose that is told as well. Only etcdtool verify looks at everything and gives a verdict.
     """
-    with open_database(file) as database:
+    if len(files) != 1:
+        raise click.UsageError("snapshot status requires exactly one argument", context)
+    with open_database(files[0]) as database:
         plain = _Status(status(database))
         view = _Verbose(plain, details(database)) if verbose else plain
     form = write_out()

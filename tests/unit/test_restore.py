@@ -123,7 +123,7 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
         "initial cluster b=http://localhost:2380,default=http://localhost:2380 has duplicate url",
     ),
     (("--bump-revision=9223372036854775807", "--mark-compacted"), 1, "beyond the largest there is"),
-    (("--no-such-flag",), 1, "no such option"),
+    (("--no-such-flag",), 1, "unknown flag: --no-such-flag"),
 ]
 
 
