@@ -7,7 +7,7 @@ dir that is worked on; `duplicate`: a file's bytes into another.
 
 from __future__ import annotations
 
-from etcdtool.targets.deferred import Deferred, lock_marker
+from etcdtool.targets.deferred import Deferred, lock_marker, name_all
 from etcdtool.targets.disk import refuse_existing, write_at
 from etcdtool.targets.duplicate import copy_bytes
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
@@ -26,6 +26,7 @@ __all__ = [
     "copy_bytes",
     "is_vacant",
     "lock_marker",
+    "name_all",
     "refuse_existing",
     "refuse_foreign",
     "replace_own_file",

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from etcdtool.targets.disk import rename_without_replacing, reporting, sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Deferred", "lock_marker"]
+__all__ = ["Deferred", "lock_marker", "name_all"]
 
 _HIDDEN_SUFFIX = ".etcdtool-partial"
 _MARKER_SIZE_MAX = 1 << 16
@@ -27,6 +28,27 @@ def lock_marker(descriptor: int) -> None:
     """Lock an open marker as long as it stays open, so that no other run takes it for one that a kill left."""
     with contextlib.suppress(OSError):  # a file system without locks
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def name_all(waiting: Sequence[Deferred]) -> None:
+    """Give files their names, durably, and take their markers away: all of them, or none where the disk refuses.
+
+    Raises:
+        EtcdtoolError: it refused.
+    """
+    touched: list[Deferred] = []
+    try:
+        for one in waiting:
+            with reporting(one.folder):
+                touched.append(one)
+                one._name()  # noqa: SLF001  what a file does alone is nobody else's affair
+                sync_folder(one.folder)
+    except BaseException:
+        for one in touched:
+            one._hide()  # noqa: SLF001
+        raise
+    for one in waiting:
+        one._forget_marker()  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +104,16 @@ class Deferred:
         hidden = self.folder / self.hidden_name
         return hidden if hidden.exists() else self.folder / self.name
 
-    def complete(self) -> None:
-        """Give the file its name, and take the marker away, durably.
+    def _name(self) -> None:
+        if (self.folder / self.hidden_name).exists():
+            rename_without_replacing(self.folder / self.hidden_name, self.folder / self.name)
 
-        Raises:
-            EtcdtoolError: the disk refuses; another try goes on from there.
-        """
-        with reporting(self.folder):
-            hidden = self.folder / self.hidden_name
-            if hidden.exists():
-                rename_without_replacing(hidden, self.folder / self.name)
-                sync_folder(self.folder)
+    def _hide(self) -> None:
+        if not (self.folder / self.hidden_name).exists():
+            rename_without_replacing(self.folder / self.name, self.folder / self.hidden_name)
+
+    def _forget_marker(self) -> None:
+        with contextlib.suppress(OSError):  # it is in nobody's way beside a file that has its name
             (self.folder / self.marker).unlink()
             sync_folder(self.folder)
 

@@ -20,13 +20,14 @@ from etcdtool.formats.wire import rpc_pb2
 from etcdtool.model.keyspace import Keyspace
 from etcdtool.model.revision import Revision
 from etcdtool.operations import restore_files
-from etcdtool.targets import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from support.cli import Outcome
+
+    from etcdtool.targets import Deferred
 
 LOG = "0000000000000000-0000000000000000.wal"
 MARKER = "restore-unfinished.wal"
@@ -144,7 +145,7 @@ class TestLogElsewhere:
 
     def stopped(self, folder: Path, *, before: str, words: tuple[object, ...] = ()) -> None:
         """Restore, and die before the data dir, or the log, gets its name."""
-        place = "etcdtool.targets.folders._rename" if before == "data" else "etcdtool.targets.Deferred.complete"
+        place = "etcdtool.targets.folders._rename" if before == "data" else "etcdtool.operations.restore_files.name_all"
         real_rename = __import__("etcdtool.targets.folders", fromlist=["_rename"])._rename
         child = os.fork()
         if child == 0:
@@ -239,15 +240,15 @@ class TestLogElsewhere:
         assert (outcome.exit_code, "unfinished restore of another file" in outcome.stderr) == (1, True)
 
     def test_what_a_running_one_has_is_left_alone(self, tmp_path: Path) -> None:
-        real = Deferred.complete
+        real = restore_files.name_all
         seen = []
 
-        def meanwhile(deferred: Deferred) -> None:
+        def meanwhile(waiting: Sequence[Deferred]) -> None:
             second = run(snapshot_of("3.6"), *self.words(tmp_path))
             seen.append((second.exit_code, "is being written by another process" in second.stderr))
-            real(deferred)
+            real(waiting)
 
-        with mock.patch.object(Deferred, "complete", meanwhile):
+        with mock.patch.object(restore_files, "name_all", meanwhile):
             done(snapshot_of("3.6"), *self.words(tmp_path))
         assert seen == [(1, True)]
         assert names(tmp_path / "wal") == [LOG]
