@@ -8,19 +8,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     import random
 
-    import pytest
-
 COUNT = 200
-COUNT_FULL = 4000
+COUNT_FULL = 500
+PARTS_FULL = 8
 SCRIPT = Path(__file__).with_name("byte_faults.py")
 
 
-def test_no_fault_is_a_crash_or_goes_unnoticed(rng: random.Random, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.full) for part in range(1, PARTS_FULL))])
+def test_no_fault_is_a_crash_or_goes_unnoticed(part: int, rng: random.Random, request: pytest.FixtureRequest) -> None:
     count = COUNT_FULL if request.config.getoption("--full") else COUNT
-    seed = rng.randrange(1 << 32)
+    seed = rng.randrange(1 << 32) + part
     done = subprocess.run(
         [sys.executable, "-W", "error", str(SCRIPT), str(seed), str(count)],
         capture_output=True,
