@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from etcdtool.findings import Finding
 
-__all__ = ["CODES", "LEFT_OUT_BY_QUICK", "SKIPPED", "say_skipped"]
+__all__ = ["CODES", "SKIPPED", "say_skipped"]
 
 SKIPPED = Code(
     code="verify.skipped",
@@ -22,15 +22,15 @@ SKIPPED = Code(
 )
 CODES = (SKIPPED,)
 
-LEFT_OUT_BY_QUICK = (
-    ("sha256 trailer", "whether it fits the bytes was not computed"),
+_SHA256 = ("sha256 trailer", "whether it fits the bytes was not computed")
+_KEYS = (
     ("bucket key", "revisions and records were not read"),
     ("history of the keys", "was not followed"),
     ("leases of the keys", "were not looked up"),
 )
 
 
-def say_skipped() -> Iterator[Finding]:
-    """Yield a note for each check that the quick level leaves out."""
-    for where, what in LEFT_OUT_BY_QUICK:
+def say_skipped(*, sealed: bool = False) -> Iterator[Finding]:
+    """Yield a note for each check that the quick level leaves out; ``sealed``: the sha256 sum was not."""
+    for where, what in _KEYS if sealed else (_SHA256, *_KEYS):
         yield SKIPPED.finding(where, what)

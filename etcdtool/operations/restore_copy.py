@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import mmap
 import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +14,10 @@ from etcdtool.findings import Severity
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
 from etcdtool.model.keyspace import read_meta
+from etcdtool.operations.hasher import Hasher
 from etcdtool.operations.restore_edit import edit_database, version_to_write
 from etcdtool.operations.verify import verify
-from etcdtool.targets import write_at
+from etcdtool.targets import Copying, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StagedDatabase", "judge"]
 
-_CHUNK_SIZE = 8 << 20
-_IN_KERNEL_CHUNK_SIZE = 1 << 26
-_NO_COPY_IN_KERNEL = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 _SUBJECTS_THAT_COUNT = {"container", "bbolt", "buckets", "revisions", "generations"}
 """Others speak of what a restore writes anew, or of what it leaves to the server, as etcdutl does."""
 _WITHOUT_HASH = {code.code for code in (container.SHA256_MISMATCH, container.TRAILER_CUT, container.APPENDED)}
@@ -67,26 +63,23 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
     def __init__(self, folder: StagedFolder, name: str, source: Database) -> None:
         self._folder = folder
         self._source = source
-        self._descriptor = folder.create(name)
-        try:
+        with contextlib.ExitStack() as stack:
+            self._descriptor = folder.create(name)
+            stack.callback(os.close, self._descriptor)
             with folder.reporting():
-                _copy(source, self._descriptor)
-            # on its way to the disk while it is verified
-            self._syncing = threading.Thread(target=self._sync_early, name="sync", daemon=True)
-            self._syncing.start()
+                os.ftruncate(self._descriptor, source.size)
             self._data = memoryview(mmap.mmap(self._descriptor, source.size, prot=mmap.PROT_READ))
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-
-    def _sync_early(self) -> None:
-        with contextlib.suppress(OSError):  # the last sync says so again
-            os.fdatasync(self._descriptor)
+            self._copying = stack.enter_context(Copying(source.file.path, source.file.data, self._descriptor))
+            hasher = Hasher(self._data, _digest_positions(source), arrived=self._copying.wait_for)
+            self._hasher = stack.enter_context(hasher)
+            self._stack = stack.pop_all()
 
     def verify(self, *, skip_hash_check: bool, events: Events, progress: Progress | None = None) -> Report:
         """Check the copy; raises as `judge` does."""
+        with self._folder.reporting():
+            self._copying.wait()
         copy = _Copy(self._source.name, _File(self._data))
-        report = verify(copy, progress=progress)
+        report = verify(copy, progress=progress, hasher=self._hasher)
         judge(report, self._source.name, self._data, skip_hash_check=skip_hash_check, events=events)
         return report
 
@@ -105,21 +98,18 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
         image = Image.open(data)
         version = version_to_write(read_meta(image), wanted)
         edit, counts = edit_database(image, cluster, version, changes, events)
-        self._syncing.join()
         with self._folder.reporting():
+            self._copying.wait_synced()
             # from here on nothing looks at the map: the file gets shorter by its trailer
             os.ftruncate(self._descriptor, len(data))
             os.ftruncate(self._descriptor, max(len(data), edit.size))
-            for offset, piece in edit.pages:
+            for offset, piece in (*edit.pages, edit.meta):  # in one go, since nobody knows the file yet
                 write_at(self._descriptor, piece, offset)
-            os.fdatasync(self._descriptor)
-            write_at(self._descriptor, edit.meta[1], edit.meta[0])
             os.fsync(self._descriptor)
         return version, counts
 
     def __exit__(self, *failure: object) -> None:
-        self._syncing.join()
-        os.close(self._descriptor)
+        self._stack.close()
 
 
 def judge(report: Report, name: str, data: memoryview, *, skip_hash_check: bool, events: Events) -> None:
@@ -181,26 +171,7 @@ def _go_bytes(data: bytes) -> str:
     return f"[{' '.join(map(str, data))}]"
 
 
-def _copy(source: Database, descriptor: int) -> None:
-    size = source.size
-    done = 0
-    with contextlib.suppress(FileNotFoundError), source.file.path.open("rb") as file:
-        done = _copy_in_kernel(file.fileno(), descriptor, size)
-    while done < size:
-        done += os.pwrite(descriptor, source.file.data[done : done + _CHUNK_SIZE], done)
-
-
-def _copy_in_kernel(source: int, descriptor: int, size: int) -> int:
-    """Copy as far as the kernel does it; return how far that was."""
-    done = 0
-    while done < size:
-        try:
-            copied = os.copy_file_range(source, descriptor, min(size - done, _IN_KERNEL_CHUNK_SIZE), done, done)
-        except OSError as error:
-            if error.errno in _NO_COPY_IN_KERNEL:
-                return done
-            raise
-        if copied == 0:
-            return done
-        done += copied
-    return done
+def _digest_positions(source: Database) -> list[int]:
+    if source.image_problem is not None:
+        return []
+    return container.digest_positions(source.size, source.image.high_water_mark * source.image.page_size)

@@ -6,10 +6,9 @@ Findings come in the order container, pages, buckets, revisions, generations.
 
 from __future__ import annotations
 
-import hashlib
-import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from etcdtool.checks.container import check_container, check_size, digest_positions
 from etcdtool.checks.pages import NO_IMAGE, check_pages
@@ -19,11 +18,12 @@ from etcdtool.findings import Report
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
 from etcdtool.operations.engine import chosen_engine
+from etcdtool.operations.hasher import Hasher
 from etcdtool.operations.limiter import limited
 from etcdtool.operations.verify_content import ContentCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from etcdtool.findings import Finding
     from etcdtool.formats.engine import Engine
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 __all__ = ["Depth", "VerifiableDatabase", "verify"]
-
-_HASH_CHUNK_SIZE = 8 << 20
-_POLL_SECONDS = 0.1
 
 
 class _Bytes(Protocol):
@@ -63,13 +60,20 @@ class Depth:
 
     Attributes:
         quick: leave out what reads every byte: the sha256 sum and bucket ``key``; notes say so.
+        sealed: with ``quick``, compute the sha256 sum all the same.
         in_data_dir: the file is a server's own database, which has no trailer and is preallocated.
         inspect: more checks of the key space, made when it can be read.
     """
 
     quick: bool = False
+    sealed: bool = False
     in_data_dir: bool = False
     inspect: Callable[[Keyspace], Iterator[Finding]] | None = None
+
+    @property
+    def digested(self) -> bool:
+        """Whether sha256 sums are computed."""
+        return self.sealed or not self.quick
 
 
 _FULL = Depth()
@@ -81,6 +85,7 @@ def verify(
     progress: Progress | None = None,
     engine: Engine | None = None,
     depth: Depth = _FULL,
+    hasher: Hasher | None = None,
 ) -> Report:
     """Check the trailer, the pages, the buckets, the revisions and the history of a snapshot or database file.
 
@@ -91,6 +96,7 @@ def verify(
         progress: is called with the bytes done and the bytes there are.
         engine: how buckets are read; what ``ETCDTOOL_ENGINE`` says when not given.
         depth: how much of it is looked at.
+        hasher: one that is at work on this file already, and not ended here.
     """
     engine = engine or chosen_engine()
     data, name = database.file.data, database.name
@@ -99,20 +105,22 @@ def verify(
     except FormatError as error:
         return _report_without_image(data, name, error, depth)
     image_size = image.high_water_mark * image.page_size
-    with _Hasher(data, _positions(data, image_size, depth)) as hasher:
+    positions = _positions(data, image_size, depth)
+    given = hasher if hasher is not None and hasher.positions == positions else None
+    with nullcontext(given) if given is not None else Hasher(data, positions) as sums:
 
         def advance(position: int) -> None:
             if progress is not None:
-                progress(*hasher.progress(position))
+                progress(*sums.progress(position))
 
         content = ContentCheck(image=image, engine=engine, advance=advance, quick=depth.quick, inspect=depth.inspect)
         checks = [*limited(check_pages(image, engine=engine)), *content.findings()]
-        digests = hasher.wait(advance)
+        digests = sums.wait(advance)
     return Report([*_check_container(data, name, image_size, digests, depth), *checks, *_skipped(depth)])
 
 
 def _positions(data: memoryview, image_size: int, depth: Depth) -> list[int]:
-    return [] if depth.quick or depth.in_data_dir else digest_positions(len(data), image_size)
+    return [] if depth.in_data_dir or not depth.digested else digest_positions(len(data), image_size)
 
 
 def _check_container(
@@ -120,11 +128,11 @@ def _check_container(
 ) -> Iterator[Finding]:
     if depth.in_data_dir:
         return check_size(data, name=name, image_size=image_size)
-    return check_container(data, name=name, image_size=image_size, digests=None if depth.quick else digests)
+    return check_container(data, name=name, image_size=image_size, digests=digests if depth.digested else None)
 
 
 def _skipped(depth: Depth) -> Iterator[Finding]:
-    return say_skipped() if depth.quick else iter(())
+    return say_skipped(sealed=depth.sealed) if depth.quick else iter(())
 
 
 def _report_without_image(data: memoryview, name: str, error: FormatError, depth: Depth) -> Report:
@@ -132,51 +140,8 @@ def _report_without_image(data: memoryview, name: str, error: FormatError, depth
     size = len(data)
     if has_trailer(size) and not depth.in_data_dir:
         image_size = size - TRAILER_SIZE
-        with _Hasher(data, _positions(data, image_size, depth)) as hasher:
+        with Hasher(data, _positions(data, image_size, depth)) as hasher:
             digests = hasher.wait(lambda _: None)
         report.extend(_check_container(data, name, image_size, digests, depth))
     report.extend(_skipped(depth))
     return report
-
-
-class _Hasher:
-    """Computes sha256 sums of the first bytes of a file, up to several positions in one pass, in a thread."""
-
-    def __init__(self, data: memoryview, positions: Sequence[int]) -> None:
-        self._data = data
-        self._positions = positions
-        self._done = 0
-        self._digests: dict[int, bytes] = {}
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
-
-    def _run(self) -> None:
-        digest = hashlib.sha256()
-        for position in self._positions:
-            while self._done < position:
-                if self._stopped.is_set():
-                    return
-                end = min(self._done + _HASH_CHUNK_SIZE, position)
-                digest.update(self._data[self._done : end])
-                self._done = end
-            self._digests[position] = digest.digest()
-
-    def progress(self, position: int) -> tuple[int, int]:
-        """Return bytes done and bytes in all; without a trailer to check, those of the reader."""
-        return (self._done, self._positions[-1]) if self._positions else (position, len(self._data))
-
-    def wait(self, advance: Callable[[int], None]) -> dict[int, bytes]:
-        """Return position -> sha256 of all bytes before it."""
-        while self._thread.is_alive():
-            self._thread.join(_POLL_SECONDS)
-            advance(len(self._data))
-        advance(len(self._data))  # it may have ended before the first look
-        return self._digests
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._stopped.set()
-        self._thread.join()

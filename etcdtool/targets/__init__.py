@@ -1,12 +1,13 @@
 """Staged, atomic, never-overwriting writes: the only place that creates outputs.
 
-`files`: one file; `folders`: a folder with what is in it; `replacement`: new content for a file that exists, the old
-one kept; `deferred`: a file that waits for its name; `owner`: whom outputs are given to; `hold`: the locks of a data
-dir that is worked on; `duplicate`: a file's bytes into another.
+`duplicate`: a file's bytes into another; `copying`: likewise, in a thread; `files`: one file; `folders`: a folder with
+what is in it; `replacement`: new content for a file that exists, the old one kept; `deferred`: a file that waits for
+its name; `owner`: whom outputs are given to; `hold`: the locks of a data dir that is worked on.
 """
 
 from __future__ import annotations
 
+from etcdtool.targets.copying import Copying
 from etcdtool.targets.deferred import Deferred, lock_marker, name_all
 from etcdtool.targets.disk import refuse_existing, write_at
 from etcdtool.targets.duplicate import copy_bytes
@@ -17,6 +18,7 @@ from etcdtool.targets.owner import Owner
 from etcdtool.targets.replacement import Replacement
 
 __all__ = [
+    "Copying",
     "Deferred",
     "Hold",
     "Owner",
