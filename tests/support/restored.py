@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etcdtool.formats import snap
 from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.page import Image
+from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,18 +17,24 @@ DB = "member/snap/db"
 _HEAD_SIZE = 1 << 20
 
 
-def buckets(data_dir: Path) -> dict[str, dict[bytes, bytes]]:
-    """Give every pair of every bucket of the database."""
-    image = Image.open(memoryview((data_dir / DB).read_bytes()))
+def buckets(place: Path) -> dict[str, dict[bytes, bytes]]:
+    """Give every pair of every bucket of the database; in a data dir, or a file of its own."""
+    data = memoryview((place / DB if place.is_dir() else place).read_bytes())
+    image = Image.open(data[:-TRAILER_SIZE] if has_trailer(len(data)) else data)
     return {
         name.decode(): {item.key: bytes(item.value) for item in cursor.iter_items(image, bucket)}
         for name, bucket in cursor.root_buckets(image).items()
     }
 
 
-def log(data_dir: Path) -> tuple[str, bytes, int]:
+def wal_dir(data_dir: Path, *, beside: bool = False) -> Path:
+    """Give where the log is: in the data dir, or beside it under the name that the tests give."""
+    return data_dir.with_name(f"{data_dir.name}-wal") if beside else data_dir / "member/wal"
+
+
+def log(data_dir: Path, *, beside: bool = False) -> tuple[str, bytes, int]:
     """Give the only WAL file: its name, its first bytes without the zeros allocated in advance, its size."""
-    (path,) = (data_dir / "member/wal").iterdir()
+    (path,) = wal_dir(data_dir, beside=beside).iterdir()
     with path.open("rb") as file:
         return path.name, file.read(_HEAD_SIZE).rstrip(b"\0"), path.stat().st_size
 
