@@ -7,6 +7,7 @@ Format: docs/formats/hashes.md, "Snapshot file trailer"; upstream: ``etcdutl/sna
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from etcdtool.checks.codes import Code
@@ -14,11 +15,11 @@ from etcdtool.findings import Severity
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from etcdtool.findings import Finding
 
-__all__ = ["CODES", "check_container", "check_size", "digest_positions"]
+__all__ = ["CODES", "check_container", "check_name", "check_size", "digest_positions"]
 
 CUT_SHORT = Code(
     code="container.cut-short",
@@ -66,10 +67,36 @@ SEALED_TAIL = Code(
     meaning="Bytes stand between the last page in use and a sha256 trailer that covers them too.",
     remedy="None is needed.",
 )
-CODES = (CUT_SHORT, NO_TRAILER, TRAILER_CUT, SHA256_MISMATCH, APPENDED, UNKNOWN_TAIL, SEALED_TAIL)
+PART_UNFINISHED = Code(
+    code="container.part-unfinished",
+    severity=Severity.ERROR,
+    meaning="The name ends in .part, as snapshot save calls a file while it writes it, and no sha256 trailer proves it "
+    "whole: the save was cut off.",
+    remedy="Save it again. What is left can be read with salvage.",
+)
+PART_WHOLE = Code(
+    code="container.part-whole",
+    severity=Severity.NOTE,
+    meaning="The name ends in .part, as snapshot save calls a file while it writes it, yet the file is whole: only its "
+    "own name is missing.",
+    remedy="None is needed; rename it.",
+)
+CODES = (
+    CUT_SHORT,
+    NO_TRAILER,
+    TRAILER_CUT,
+    SHA256_MISMATCH,
+    APPENDED,
+    UNKNOWN_TAIL,
+    SEALED_TAIL,
+    PART_UNFINISHED,
+    PART_WHOLE,
+)
 
+_PART = re.compile(r"\.part(?:\.gz|\.zst)?\Z", re.IGNORECASE)
 _CHUNK_SIZE = 1 << 20
 _SECTOR_SIZE = 512
+_NO_IMAGE = "bbolt.no-image"
 
 
 def digest_positions(size: int, image_size: int) -> list[int]:
@@ -118,6 +145,17 @@ def check_container(
         yield SEALED_TAIL.finding(name, detail, offset=image_size)
     else:
         yield from _check_long_tail(data, name=name, image_size=image_size, digests=digests)
+
+
+def check_name(name: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield what the name of a snapshot says of it, given what else was found."""
+    if _PART.search(name) is None:
+        return
+    unproved = {code.code for code in (CUT_SHORT, NO_TRAILER, TRAILER_CUT, SHA256_MISMATCH)}
+    if any(finding.code in unproved or finding.code == _NO_IMAGE for finding in found):
+        yield PART_UNFINISHED.finding(name, "snapshot save did not come to its end")
+    else:
+        yield PART_WHOLE.finding(name, "has the name of an unfinished file, and is whole")
 
 
 def _fits(data: memoryview, position: int, digests: Mapping[int, bytes] | None) -> bool:

@@ -38,9 +38,10 @@ CODES = (
     ),
     _error("bbolt.element-bounds", "An element claims bytes outside of its page."),
     _error("bbolt.element-flags", "An element of a leaf page has flags that do not exist."),
-    _warning(
+    _error(
         "bbolt.element-gap",
-        "An element does not stand right behind the one before it; the size of that one may be damaged.",
+        "An element does not stand right behind the one before it, as no version of bbolt writes it: a size is "
+        "damaged, or a damaged count hides elements.",
     ),
     _error("bbolt.file-short", "The file ends before pages that are in use."),
     _error("bbolt.freelist-bounds", "The freelist names a page outside of the file."),
@@ -63,7 +64,11 @@ CODES = (
     ),
     _error("bbolt.page-bounds", "A page id leads outside of the pages in use."),
     _error("bbolt.page-count", "A page claims more elements than it has room for, or a branch page has none."),
-    _warning("bbolt.page-empty", "A leaf page without elements stands below a branch page."),
+    _error(
+        "bbolt.page-empty",
+        "A leaf page without elements stands below a branch page, where no version of bbolt leaves one: a damaged "
+        "count hides its elements.",
+    ),
     _error("bbolt.page-freed", "A page in use stands in the freelist, and would be overwritten."),
     _error("bbolt.page-id", "A page says it is another one."),
     _error(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etcdtool.model.conversion import Node
     from etcdtool.operations.read_v2 import V2Data
 
-__all__ = ["TIME", "opened", "rows_of", "source_options"]
+__all__ = ["TIME", "opened", "reading_options", "rows_of", "source_options", "sources_argument"]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -48,10 +48,18 @@ TIME = _Time()
 
 def source_options(function: _Function) -> _Function:
     """Add what every command on v2 data takes: ``sources``, ``as_of``, ``wal_dir`` and ``tail``."""
+    return sources_argument(required=True)(reading_options(function))
+
+
+def sources_argument(*, required: bool) -> Callable[[_Function], _Function]:
+    """Add ``sources``."""
+    kind = click.Path(path_type=Path, allow_dash=True)
+    return click.argument("sources", metavar="SOURCE...", nargs=-1, required=required, type=kind)
+
+
+def reading_options(function: _Function) -> _Function:
+    """Add ``as_of``, ``wal_dir`` and ``tail``."""
     decorators = (
-        click.argument(
-            "sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True)
-        ),
         click.option(
             "--as-of", type=TIME, metavar="TIME", help="The clock for TTLs: RFC 3339 or unix seconds; default now."
         ),

@@ -11,7 +11,7 @@ import click
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._v2_nodes import clean_key, node_json, ttl_seconds
-from etcdtool.cli._v2_source import opened, rows_of, source_options
+from etcdtool.cli._v2_source import opened, reading_options, rows_of, sources_argument
 from etcdtool.cli.printers import Table, WriteOut, show
 from etcdtool.cli.text import json_text, printable, printable_bytes, quoted
 from etcdtool.cli.v2 import SOURCE_EXIT_STATUS
@@ -72,14 +72,17 @@ class _Found:
     ],
     exit_codes=SOURCE_EXIT_STATUS | {1: "it failed, or the key is not there"},
 )
-@source_options
-@click.argument("key")
-def get_command(sources: tuple[Path, ...], key: str, **reading: Any) -> None:
+@sources_argument(required=False)
+@reading_options
+@click.argument("key", metavar="KEY", required=False)
+def get_command(sources: tuple[Path, ...], key: str | None, **reading: Any) -> None:
     """Print the value of KEY, byte for byte as it was put; with -w json the node as the v2 API gives it.
 
     A directory has no value: -w json shows what lies directly in it, hidden nodes included.
     """
     form = write_out()
+    if key is None or not sources:  # of a single word click makes the KEY; a person begins with the SOURCE
+        raise click.MissingParameter(param_type="argument", param_hint="'KEY'" if key else "'SOURCE...'")
     with opened(sources, **reading) as data:
         found = _find(data, clean_key(os.fsencode(key)))
         if form is not WriteOut.SIMPLE:

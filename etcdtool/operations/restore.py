@@ -99,7 +99,9 @@ def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
         try:
             _restore(database, options, plan_layout(options), Silent(), None)
         except EtcdtoolError as error:
-            return Report([REFUSED.finding(database.name, error.message, hint=error.hint)])
+            # a refusal lists findings, which stand beside this one already
+            detail, *listed = error.message.splitlines()
+            return Report([REFUSED.finding(database.name, detail, hint="" if listed else error.hint)])
         found = check(options.target).findings
     place = f"{database.name}, restored"
     return Report(

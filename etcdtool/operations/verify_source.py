@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etcdtool.checks import policy as conditions
+from etcdtool.checks.container import check_name
 from etcdtool.checks.policy import Policy
 from etcdtool.errors import EtcdtoolError, FormatError, SourceError, UsageError
 from etcdtool.operations.hashkv_compare import compare
@@ -143,6 +144,8 @@ class _Found:
         self.database = open_place(self.place, self.workspace, live=self.options.live)
         depth = Depth(quick=self.options.quick, inspect=self.inspect, in_data_dir=self.place.data_dir is not None)
         report = verify(self.database, progress=self.progress, depth=depth)
+        if not depth.in_data_dir:
+            report.extend([*check_name(self.place.shown, report.findings)])
         return VerifiedSource(kind=self.database.kind, size=self.database.size, report=report)
 
     def _verified_data_dir(self) -> VerifiedSource:

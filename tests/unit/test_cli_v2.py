@@ -124,6 +124,13 @@ def test_get_as_json_is_the_servers_answer_and_its_hidden_children() -> None:
     assert "/_hidden" in [node["key"] for node in root["node"]["nodes"]]
 
 
+@pytest.mark.parametrize(("words", "missing"), [([], "SOURCE..."), (["/some/dir"], "KEY")])
+def test_get_names_the_word_that_is_missing(words: list[str], missing: str) -> None:
+    done = invoke("v2", "get", *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"missing argument '{missing}'" in done.stderr
+
+
 def test_get_of_a_missing_key_fails() -> None:
     done = invoke("v2", "get", samples.unpack(RICH), "/nope")
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", "Error: /nope: key not found\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from support.wal_files import METADATA, as_segments, frame_offsets, small_log, with_bytes
@@ -12,6 +13,11 @@ from etcdtool.findings import Severity
 from etcdtool.formats import wal
 from etcdtool.formats.raft import ConfState, HardState
 from etcdtool.formats.wal.damage import has_zero_sector, next_record
+
+if TYPE_CHECKING:
+    from etcdtool.formats.engine import Engine
+
+ENGINES: tuple[Engine, ...] = ("columns", "plain")
 
 
 def codes(result: wal.Scan) -> list[str]:
@@ -75,6 +81,53 @@ def test_later_entries_replace_those_of_an_older_term() -> None:
         (3, 2, b"new"),
     ]
     assert result.replaced_count == 3
+
+
+def log_with_a_hole(*, sent: bool, before: bool) -> list[wal.Segment]:
+    """Make a log whose entries go from 3 on to 11, with or without the note of a snapshot that a leader sent."""
+    writer = wal.WalWriter(METADATA)
+    for index in (1, 2, 3):
+        writer.save_entry(index, 1)
+    writer.save_state(HardState(1, 7, 3))
+    if sent and before:  # 3.5 and later write it first
+        writer.save_snapshot(10, 1)
+    writer.save_state(HardState(1, 7, 10))
+    writer.save_entry(11, 1)
+    if sent and not before:
+        writer.save_snapshot(10, 1)
+    writer.save_entry(12, 1)
+    writer.save_snapshot(11, 1)
+    return as_segments(writer.files())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("before", [True, False])
+def test_only_a_snapshot_from_the_leader_explains_a_hole_before_the_start(engine: Engine, *, before: bool) -> None:
+    assert wal.scan(log_with_a_hole(sent=True, before=before), after_index=11, engine=engine).last_index == 12
+    with pytest.raises(FormatError, match="has index 11 where 4 is due") as caught:
+        wal.scan(log_with_a_hole(sent=False, before=before), after_index=11, engine=engine)
+    assert caught.value.offset is not None
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_term_above_the_last_state_shows_in_entries_that_are_not_wanted(engine: Engine) -> None:
+    writer = wal.WalWriter(METADATA)
+    writer.save_entry(1, 1)
+    writer.save_entry(2, 9)  # a state that is read as an entry has the vote for its term
+    writer.save_state(HardState(1, 7, 2))
+    writer.save_snapshot(2, 1)
+    assert codes(wal.scan(as_segments(writer.files()), after_index=2, engine=engine)) == ["wal.state-missing"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_holes_without_end_are_refused_before_the_end(engine: Engine) -> None:
+    writer = wal.WalWriter(METADATA)
+    for index in range(1, 1000, 2):
+        writer.save_entry(index, 1)
+    writer.save_state(HardState(1, 7, 999))
+    writer.save_snapshot(999, 1)
+    with pytest.raises(FormatError, match="has index 3 where 2 is due"):
+        wal.scan(as_segments(writer.files()), after_index=999, engine=engine)
 
 
 def test_the_chain_goes_over_three_files_and_a_zero_tail() -> None:

@@ -236,14 +236,14 @@ def _span(element: LeafElement) -> tuple[int, int]:
 
 
 def _gaps(where: str, page: Page, spans: Iterable[tuple[int, int]]) -> Iterator[Finding]:
-    """Yield a warning where data do not follow each other as every writer lays them: a size may be damaged."""
+    """Yield an error where data do not follow each other as every writer lays them: a size may be damaged."""
     expected = page.offset + HEADER.size + page.count * LEAF_ELEMENT.size
     for index, (start, size) in enumerate(spans):
         if start != expected:
             detail = f"element {index} stands at {start:#x}, not behind the one before it at {expected:#x}"
             yield Finding(
                 code="bbolt.element-gap",
-                severity=Severity.WARNING,
+                severity=Severity.ERROR,
                 where=where,
                 detail=detail,
                 offset=start,
@@ -270,8 +270,7 @@ def _order(where: str, detail: str, offset: int) -> Finding:
 
 
 def _empty(where: str, offset: int) -> Finding:
-    detail = "leaf page without elements below a branch page"
-    return Finding(code="bbolt.page-empty", severity=Severity.WARNING, where=where, detail=detail, offset=offset)
+    return error("bbolt.page-empty", where, "leaf page without elements below a branch page", offset)
 
 
 def _unknown_flags(where: str, element: LeafElement) -> Finding:

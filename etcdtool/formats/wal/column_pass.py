@@ -102,6 +102,8 @@ class ColumnPass(PlainPass):
         if len(states.row) and (states.term[0] < result.hard_state.term or states.commit[0] < result.hard_state.commit):
             stop = int(states.row[0])
         entries = rows.entries_of(start, stop)
+        if len(entries.row) and entries.index[0] != self._due():
+            return int(entries.row[0])
         first = self._first_to_keep(entries)
         if first < len(entries.row):
             row = int(entries.index[first]) - result.first_index
@@ -128,6 +130,7 @@ class ColumnPass(PlainPass):
         if not len(entries.row):
             return
         self._last_seen = int(entries.index[-1])
+        self._highest_term = max(self._highest_term, int(entries.term[-1]))
         first = self._first_to_keep(entries)
         result = self._result
         result.terms.frombytes(entries.term[first:].tobytes())

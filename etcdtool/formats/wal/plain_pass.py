@@ -1,7 +1,8 @@
 """A pass over a WAL, record by record: the slow, obvious way, which `column_pass` leaves all that is unusual to.
 
 A record's type is not covered by its checksum, so what a record says is held against what raft can have written: terms
-and commits that go back, entries without a term, or a log that outruns its last state give damage away.
+and commits that go back, entries without a term, indexes with a hole, or a log that outruns its last state give damage
+away, before the start of the wanted entries too.
 
 Upstream: ``ReadAll`` in ``server/storage/wal/wal.go`` @ v3.7.1.
 """
@@ -25,12 +26,23 @@ __all__ = ["PlainPass"]
 _ENTRY, _CRC = int(RecordType.ENTRY), int(RecordType.CRC)  # looked at for every record
 _ENTRY_TYPE_MAX = int(EntryType.CONF_CHANGE_V2)
 _OTHER_TYPES = (RecordType.METADATA, RecordType.STATE, RecordType.SNAPSHOT)
+_HOLES_MAX = 100  # in a sound log there is one for each snapshot that a leader has sent
 
 
 class PlainPass:
     """What a pass has to remember besides its result."""
 
-    __slots__ = ("_after_term", "_has_metadata", "_last_seen", "_matched", "_reader", "_result", "_segment")
+    __slots__ = (
+        "_after_term",
+        "_has_metadata",
+        "_highest_term",
+        "_holes",
+        "_last_seen",
+        "_matched",
+        "_reader",
+        "_result",
+        "_segment",
+    )
 
     def __init__(self, result: Scan, after_term: int | None) -> None:
         self._result = result
@@ -38,6 +50,8 @@ class PlainPass:
         self._matched = False
         self._has_metadata = False
         self._last_seen: int | None = None
+        self._highest_term = 0
+        self._holes: list[tuple[int, FormatError]] = []  # index before which entries are missing, and what to raise
         self._segment = result.segments[0]
         self._reader = SegmentReader(self._segment, None, is_last=True)
 
@@ -61,13 +75,14 @@ class PlainPass:
         result = self._result
         if not self._has_metadata:
             raise FormatError("wal", "holds no metadata record", where=result.segments[0].name)
+        self._check_holes()
         if result.hard_state.commit > result.last_index:
             self._find(
                 "wal.commit-beyond-end",
                 Severity.ERROR,
                 f"entries up to {result.hard_state.commit} are committed, and the log ends at {result.last_index}",
             )
-        highest = max([result.last_term, *(snapshot.term for snapshot in result.snapshots)])
+        highest = max([self._highest_term, *(snapshot.term for snapshot in result.snapshots)])
         if highest > result.hard_state.term:
             self._find(
                 "wal.state-missing",
@@ -104,7 +119,7 @@ class PlainPass:
         index, term = entry.index, entry.term
         if not self._has_metadata or index == 0 or term == 0 or not 0 <= entry.type <= _ENTRY_TYPE_MAX:
             raise self._broken(f"is no entry of a log (type {entry.type}, term {term}, index {index})")
-        self._last_seen = index
+        self._see(index, term)
         row = index - result.after_index - 1
         if row < 0:
             return
@@ -123,6 +138,26 @@ class PlainPass:
         result.segment_numbers.append(number)
         result.data_offsets.append(0 if is_apart else entry.data_start)
         result.data_sizes.append(entry.data_stop - entry.data_start)
+
+    def _see(self, index: int, term: int) -> None:
+        """Note an entry, wanted or not, and a hole before it: only a snapshot that a leader has sent explains one."""
+        if index > self._due():
+            self._holes.append((index, self._broken(f"has index {index} where {self._due()} is due")))
+            if len(self._holes) > _HOLES_MAX:
+                self._check_holes()
+                self._holes.clear()
+        self._last_seen = index
+        self._highest_term = max(self._highest_term, term)
+
+    def _due(self) -> int:
+        """Return the highest index that the next entry can have, snapshots apart; lower ones replace entries."""
+        return max(self._segment.first_index, 1) if self._last_seen is None else self._last_seen + 1
+
+    def _check_holes(self) -> None:
+        sent = {snapshot.index for snapshot in self._result.snapshots}
+        for index, error in self._holes:
+            if index - 1 not in sent:
+                raise error
 
     def _take_other(self, record_type: int, data: bytes) -> None:
         if record_type not in _OTHER_TYPES:
