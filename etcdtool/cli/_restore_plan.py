@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etcdtool.cli._members import id_json, member_fields
 from etcdtool.cli.printers import Table
 from etcdtool.cli.text import printable, quoted
 from etcdtool.model.membership import member_id_text
@@ -60,22 +61,17 @@ class PlanView:
             yield name.capitalize(), quoted(value)
         for place in self.plan.layout.members:
             yield "", ""
-            yield "ID", str(place.cluster.local.id)
-            yield "Name", quoted(place.cluster.local.name)
-            for url in place.cluster.local.peer_urls:
-                yield "PeerURL", quoted(url)
+            yield from member_fields(place.cluster.local)
             yield "DataDir", quoted(str(place.data_dir))
             yield "WALDir", quoted(str(place.wal_dir))
 
     def as_json(self) -> object:
-        """All of it; ids as numbers, and as hexadecimal text."""
+        """All of it."""
         counts = self.plan.counts
         assert counts is not None
         cluster = self.plan.layout.members[0].cluster
         return {
-            "clusterID": cluster.cluster_id,
-            "clusterIDHex": self._cluster_id,
-            "clusterSize": len(cluster.members),
+            "cluster": {**id_json(cluster.cluster_id), "size": len(cluster.members)},
             "version": self._version,
             "revision": counts.revision,
             "newRevision": counts.new_revision,
@@ -85,8 +81,7 @@ class PlanView:
             "leaseOrphansDropped": counts.lease_orphans,
             "members": [
                 {
-                    "id": place.cluster.local.id,
-                    "idHex": member_id_text(place.cluster.local.id),
+                    **id_json(place.cluster.local.id),
                     "name": place.cluster.local.name,
                     "peerURLs": list(place.cluster.local.peer_urls),
                     "dataDir": str(place.data_dir),

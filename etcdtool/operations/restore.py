@@ -21,7 +21,7 @@ from etcdtool.operations.restore_events import Silent
 from etcdtool.operations.restore_files import Output
 from etcdtool.operations.restore_options import DEFAULT_NAME, RestoreOptions, plan_layout
 from etcdtool.operations.restore_pending import Pending, marker_content
-from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_source
+from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_owner, tell_of_source
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def restore(
     layout.refuse_taken()
     with open_database(source) as database:
         tell_of_source(database, events)
+        tell_of_owner(layout, options.owner, events)
         return _restore(database, options, layout, events, progress)
 
 

@@ -12,7 +12,7 @@ from etcdtool.operations.restore_events import Silent
 from etcdtool.operations.restore_files import refuse_full_disks
 from etcdtool.operations.restore_options import plan_layout
 from etcdtool.operations.restore_pending import Pending
-from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_source
+from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_owner, tell_of_source
 from etcdtool.operations.verify import verify
 from etcdtool.sources import open_database
 
@@ -50,6 +50,7 @@ def dry_run(
         layout.refuse_taken()
     with open_database(source) as database:
         tell_of_source(database, events)
+        tell_of_owner(layout, options.owner, events)
         if not options.skip_hash_check:
             refuse_without_trailer(database)
         folders = [_existing(folder) for folder in (layout.root, layout.wal_root or layout.root)]

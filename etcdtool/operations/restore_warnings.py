@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from etcdtool.operations.restore_events import Events
     from etcdtool.operations.restore_options import Layout
     from etcdtool.sources import Database
+    from etcdtool.targets import Owner
 
-__all__ = ["refuse_without_trailer", "tell_of_members", "tell_of_source"]
+__all__ = ["refuse_without_trailer", "tell_of_members", "tell_of_owner", "tell_of_source"]
 
 _NO_TRAILER = "snapshot missing hash but --skip-hash-check=false"
 
@@ -102,6 +103,21 @@ def tell_of_members(image: Image, layout: Layout, events: Events) -> None:
             {"member-ids": [member_id_text(member.id) for member in again]},
             warning=True,
         )
+
+
+def tell_of_owner(layout: Layout, owner: Owner, events: Events) -> None:
+    """Warn where a folder that stood there belongs to somebody else than what is put into it."""
+    for folder in filter(None, (layout.root, layout.wal_root)):
+        if owner.uid == -1 or not folder.is_dir():
+            continue
+        uid = folder.stat().st_uid
+        if uid != owner.uid:
+            facts = {"folder": str(folder), "uid": uid}
+            events.tell(
+                "the folder was there before and keeps its owner; a server has to be able to write to it",
+                facts,
+                warning=True,
+            )
 
 
 def _members(image: Image) -> list[Member]:

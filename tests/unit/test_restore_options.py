@@ -456,8 +456,8 @@ class TestDryRun:
         outcome = done(source, *words)
         plan = json.loads(dry.stdout)
         added = told(outcome, "added member")
-        assert {one["idHex"] for one in plan["members"]} == {one["added-peer-id"] for one in added}
-        assert {plan["clusterIDHex"]} == {one["cluster-id"] for one in added}
+        assert {one["id"] for one in plan["members"]} == {one["added-peer-id"] for one in added}
+        assert {plan["cluster"]["id"]} == {one["cluster-id"] for one in added}
         assert {one["dataDir"] for one in plan["members"]} == {str(path) for path in (tmp_path / "all").iterdir()}
         counted = ("cleared alarms", "disabled authentication", "dropped keys of leases", "bumping latest revision")
         assert [told(dry, message) for message in counted] == [told(outcome, message) for message in counted]
@@ -526,6 +526,15 @@ class TestOwner:
             outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "new", "--owner", "12345")
         assert (outcome.exit_code, names(tmp_path), copying.called) == (1, [], False)
         assert "operation not permitted" in outcome.stderr
+
+    def test_a_folder_that_stood_there_is_not_given(self, tmp_path: Path) -> None:
+        (tmp_path / "new").mkdir()
+        with mock.patch("os.chown") as chown:
+            outcome = done(snapshot_of("3.6"), "--data-dir", tmp_path / "new", "--owner", "12345")
+        assert str(tmp_path / "new") not in {str(call.args[0]) for call in chown.call_args_list}
+        assert told(outcome, "was there before and keeps its owner") == [
+            {"folder": str(tmp_path / "new"), "uid": os.getuid()}
+        ]
 
     @pytest.mark.parametrize("mode", ["rwx", "0500", "8", "77777"])
     def test_modes_that_are_none(self, mode: str, tmp_path: Path) -> None:
