@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from etcdtool.model.keyspace import read_meta
@@ -15,6 +17,7 @@ from etcdtool.operations.restore_pending import Pending
 from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_owner, tell_of_source
 from etcdtool.operations.verify import verify
 from etcdtool.sources import open_database
+from etcdtool.targets import write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +57,9 @@ def dry_run(
         if not options.skip_hash_check:
             refuse_without_trailer(database)
         folders = [_existing(folder) for folder in (layout.root, layout.wal_root or layout.root)]
+        for folder in folders:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise write_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
         refuse_full_disks(layout, database.size, folders[0], folders[1])
         report = verify(database, progress=progress)
         judge(report, database.name, database.file.data, skip_hash_check=options.skip_hash_check, events=events)

@@ -15,7 +15,7 @@ from etcdtool.formats.wal import SEGMENT_SIZE
 from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.restore_pending import content_hash
 from etcdtool.operations.restore_proof import prove
-from etcdtool.targets import Owner, StagedFolder, lock_marker, name_all, write_at
+from etcdtool.targets import Owner, StagedFolder, forget_markers, lock_marker, name_all, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,15 +114,17 @@ class Output(contextlib.AbstractContextManager["Output"]):
         """
         self._mark(marker)
         self._give()
+        waiting = [place.deferred for place in self._layout.members if place.deferred is not None]
         folders = [self.data] if self._logs is self.data else [self._logs, self.data]
         try:
             for folder in folders:
                 folder.commit()
-            name_all([place.deferred for place in self._layout.members if place.deferred is not None])
+            name_all(waiting)
         except BaseException:
             for folder in reversed(folders):
                 folder.withdraw()
             raise
+        forget_markers(waiting)
 
     def _mark(self, marker: Callable[[int], bytes]) -> None:
         waiting = [place for place in self._layout.members if place.deferred is not None]

@@ -186,8 +186,9 @@ def plan_layout(options: RestoreOptions) -> Layout:
 
 
 def _all_members(options: RestoreOptions) -> Layout:
-    assert options.output is not None
     output, wal_root = options.output, options.wal_dir
+    if output is None:
+        raise EtcdtoolError("all members need a folder to come to, --output")
     if wal_root is not None and (_below(wal_root, output) is not None or _below(output, wal_root) is not None):
         raise EtcdtoolError(f"--wal-dir {wal_root} and --output {output} cannot lie one in the other")
     try:

@@ -21,7 +21,7 @@ from etcdtool.operations.restore_edit import version_to_write
 from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.status import status
 from etcdtool.sources import InputFile
-from etcdtool.targets import name_all, take_away_left_overs
+from etcdtool.targets import forget_markers, name_all, take_away_left_overs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,9 @@ class Pending:
         version = version_to_write(read_meta(database.image), options.for_version)
         for place in self.members:
             self._check(place, database, options, version)
-        name_all([place.deferred for place in self.members if place.deferred is not None])
+        waiting = [place.deferred for place in self.members if place.deferred is not None]
+        name_all(waiting)
+        forget_markers(waiting)
         for target in filter(None, (self.layout.root, self.layout.wal_root)):
             for home in (target, target.parent):
                 take_away_left_overs(target, home=home)

@@ -8,8 +8,8 @@ its name; `owner`: whom outputs are given to; `hold`: the locks of a data dir th
 from __future__ import annotations
 
 from etcdtool.targets.copying import Copying
-from etcdtool.targets.deferred import Deferred, lock_marker, name_all
-from etcdtool.targets.disk import refuse_existing, write_at
+from etcdtool.targets.deferred import Deferred, forget_markers, lock_marker, name_all
+from etcdtool.targets.disk import refuse_existing, write_at, write_error
 from etcdtool.targets.duplicate import copy_bytes
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
 from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_overs
@@ -26,6 +26,7 @@ __all__ = [
     "StagedFile",
     "StagedFolder",
     "copy_bytes",
+    "forget_markers",
     "is_vacant",
     "lock_marker",
     "name_all",
@@ -34,4 +35,5 @@ __all__ = [
     "replace_own_file",
     "take_away_left_overs",
     "write_at",
+    "write_error",
 ]

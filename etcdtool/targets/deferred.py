@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Deferred", "lock_marker", "name_all"]
+__all__ = ["Deferred", "forget_markers", "lock_marker", "name_all"]
 
 _HIDDEN_SUFFIX = ".etcdtool-partial"
 _MARKER_SIZE_MAX = 1 << 16
@@ -31,7 +31,7 @@ def lock_marker(descriptor: int) -> None:
 
 
 def name_all(waiting: Sequence[Deferred]) -> None:
-    """Give files their names, durably, and take their markers away: all of them, or none where the disk refuses.
+    """Give files their names, durably: all of them, or none where the disk refuses.
 
     Raises:
         EtcdtoolError: it refused.
@@ -47,8 +47,14 @@ def name_all(waiting: Sequence[Deferred]) -> None:
         for one in touched:
             one._hide()  # noqa: SLF001
         raise
+
+
+def forget_markers(waiting: Sequence[Deferred]) -> None:
+    """Take the markers of files away that have their names; one that stays is in nobody's way."""
     for one in waiting:
-        one._forget_marker()  # noqa: SLF001
+        with contextlib.suppress(OSError):
+            (one.folder / one.marker).unlink()
+            sync_folder(one.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +117,6 @@ class Deferred:
     def _hide(self) -> None:
         if not (self.folder / self.hidden_name).exists():
             rename_without_replacing(self.folder / self.name, self.folder / self.hidden_name)
-
-    def _forget_marker(self) -> None:
-        with contextlib.suppress(OSError):  # it is in nobody's way beside a file that has its name
-            (self.folder / self.marker).unlink()
-            sync_folder(self.folder)
 
     def take_away(self) -> None:
         """Remove a file that waits, and its marker, last; the folder too if nothing else is in it.

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from etcdtool.errors import TargetExistsError
+from etcdtool.errors import EtcdtoolError, TargetExistsError
 from etcdtool.targets.disk import rename_without_replacing, reporting, sync_folder, write_error
 
 if TYPE_CHECKING:
@@ -153,11 +153,17 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             gid: the group.
             mode: permissions of folders; files get the same but those to execute.
         """
+        # a folder that stood there is its owner's affair
+        above = [*self._made_parents, *([] if self._inside else [self.path])]
         with self.reporting():
-            # a folder that stood there is its owner's affair
-            above = [*self._made_parents, *([] if self._inside else [self.path])]
             for path in [*above, *self.path.rglob("*")]:
-                os.chown(path, uid, gid, follow_symlinks=False)
+                try:
+                    os.chown(path, uid, gid, follow_symlinks=False)
+                except PermissionError as error:
+                    raise EtcdtoolError(
+                        f"cannot give {self.target} to another owner: {os.strerror(error.errno or 0).lower()}",
+                        hint="Only root may give files away.",
+                    ) from error
                 if mode is not None:
                     path.chmod(mode if path.is_dir() else mode & _MODE_OF_FILES)
 

@@ -492,6 +492,12 @@ class TestDryRun:
             outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "a/b/new", "--dry-run")
         assert (outcome.exit_code, "bytes are needed, and 1000 are free" in outcome.stderr) == (1, True)
 
+    def test_a_folder_that_may_not_be_written_is_found(self, tmp_path: Path) -> None:
+        real = os.access
+        with mock.patch("os.access", lambda path, mode: path != tmp_path and real(path, mode)):
+            outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "new", "--dry-run")
+        assert (outcome.exit_code, f"cannot write {tmp_path}: permission denied" in outcome.stderr) == (1, True)
+
 
 class TestOwner:
     def test_everything_is_given_before_it_has_its_name(self, tmp_path: Path) -> None:
@@ -525,7 +531,7 @@ class TestOwner:
         with mock.patch("os.chown", side_effect=denied), mock.patch("os.copy_file_range") as copying:
             outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "new", "--owner", "12345")
         assert (outcome.exit_code, names(tmp_path), copying.called) == (1, [], False)
-        assert "operation not permitted" in outcome.stderr
+        assert "to another owner: operation not permitted. Only root may give files away" in outcome.stderr
 
     def test_a_folder_that_stood_there_is_not_given(self, tmp_path: Path) -> None:
         (tmp_path / "new").mkdir()
