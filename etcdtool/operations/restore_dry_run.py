@@ -57,9 +57,6 @@ def dry_run(
         if not options.skip_hash_check:
             refuse_without_trailer(database)
         folders = [_existing(folder) for folder in (layout.root, layout.wal_root or layout.root)]
-        for folder in folders:
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise write_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
         refuse_full_disks(layout, database.size, folders[0], folders[1])
         report = verify(database, progress=progress)
         judge(report, database.name, database.file.data, skip_hash_check=options.skip_hash_check, events=events)
@@ -71,5 +68,15 @@ def dry_run(
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
-    return next((one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir()), folder)
+    """Return the folder, or the nearest one above it that is there.
+
+    Raises:
+        EtcdtoolError: that is none, or nobody may write to it.
+    """
+    above = (folder.absolute(), *folder.absolute().parents)
+    found = next(one for one in above if os.path.lexists(one) and (one.is_dir() or one != above[0]))
+    if not found.is_dir():
+        raise write_error(folder, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise write_error(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    return found

@@ -15,7 +15,8 @@ from etcdtool.formats.wal import SEGMENT_SIZE
 from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.restore_pending import content_hash
 from etcdtool.operations.restore_proof import prove
-from etcdtool.targets import Owner, StagedFolder, forget_markers, lock_marker, name_all, write_at
+from etcdtool.sources import InputFile
+from etcdtool.targets import Owner, StagedFolder, copy_bytes, forget_markers, lock_marker, name_all, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,14 +75,13 @@ class Output(contextlib.AbstractContextManager["Output"]):
         Raises:
             EtcdtoolError: the disk refuses, or gives back something else.
         """
-        original = self.data.path / self.database_name(written)
+        original = InputFile.open(self.data.path / self.database_name(written))
         copy = self.data.create(self.database_name(place))
         try:
-            with self.data.reporting(), original.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                shutil.copyfileobj(file, _Writer(copy), _CHUNK_SIZE)
+            with self.data.reporting():
+                copy_bytes(original.path, copy, original.data)
                 os.fsync(copy)
-                _compare(file.fileno(), copy, size, progress)
+                _compare(original.data, copy, progress)
         finally:
             os.close(copy)
 
@@ -171,25 +171,14 @@ def refuse_full_disks(layout: Layout, database_size: int, data: Path, logs: Path
             )
 
 
-class _Writer:
-    """What `shutil.copyfileobj` needs to write to a descriptor."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def write(self, data: bytes) -> None:
-        """Write all of it."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-
-
 def _inside(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _compare(one: int, other: int, size: int, progress: Progress) -> None:
-    left, right = (np.frombuffer(mmap.mmap(file, size, prot=mmap.PROT_READ), dtype=np.uint8) for file in (one, other))
+def _compare(data: memoryview, copy: int, progress: Progress) -> None:
+    size = len(data)
+    written = mmap.mmap(copy, size, prot=mmap.PROT_READ)
+    left, right = (np.frombuffer(one, dtype=np.uint8) for one in (data, written))
     for start in range(0, size, _CHUNK_SIZE):
         stop = start + _CHUNK_SIZE
         if not np.array_equal(left[start:stop], right[start:stop]):

@@ -129,11 +129,11 @@ class TestAllMembers:
         assert "All members come to be at once, with the folder" in outcome.stderr
 
     def test_a_copy_that_comes_back_otherwise_is_refused(self, tmp_path: Path) -> None:
-        def lossy(file: Any, copy: Any, size: int) -> None:
-            copy.write(file.read()[:-1] + b"?")
+        def lossy(_: Path, descriptor: int, data: memoryview) -> None:
+            os.write(descriptor, bytes(data[:-1]) + b"?")
 
         words = ("--all-members", "--output", tmp_path / "all", "--initial-cluster", THREE)
-        with mock.patch.object(restore_files.shutil, "copyfileobj", lossy):
+        with mock.patch.object(restore_files, "copy_bytes", lossy):
             outcome = run(snapshot_of("3.6"), *words)
         assert (outcome.exit_code, names(tmp_path)) == (1, [])
         assert "a copy came back with other bytes" in outcome.stderr
@@ -496,7 +496,10 @@ class TestDryRun:
         real = os.access
         with mock.patch("os.access", lambda path, mode: path != tmp_path and real(path, mode)):
             outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "new", "--dry-run")
-        assert (outcome.exit_code, f"cannot write {tmp_path}: permission denied" in outcome.stderr) == (1, True)
+        assert (outcome.exit_code, "new: permission denied" in outcome.stderr) == (1, True)
+        (tmp_path / "file").write_bytes(b"")
+        outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "file/a/new", "--dry-run")
+        assert (outcome.exit_code, "file/a/new: not a directory" in outcome.stderr) == (1, True)
 
 
 class TestOwner:
