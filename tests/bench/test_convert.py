@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from bench.make_v2_data import KEYS, TAIL_KEYS, copy, v2_data
+from bench.side_by_side import etcdtool, machine
 from support import real
 from support.measure import Measured, comparison, measure, middle
 
@@ -33,24 +32,14 @@ def test_convert_against_migrate(kind: str, tmp_path: Path) -> None:
     status = real.run(real.program("etcdutl", "3.6"), "snapshot", "status", tmp_path / "0.db", "-w", "json", check=True)
     assert json.loads(status.stdout)["totalKey"] == KEYS + (TAIL_KEYS if kind == "with_snap" else 0)
     line = comparison(kind, middle(ours), middle(theirs), wall_target=TARGETS[kind], memory_target=MEMORY_TARGET)
-    print(f"\nconvert / etcdctl migrate, {KEYS:,} keys, {_machine()}\n{line}")
+    print(f"\nconvert / etcdctl migrate, {KEYS:,} keys, {machine('3.4')}\n{line}")
 
 
 def _convert(data_dir: Path, target: Path) -> Measured:
-    # as it is installed: with bytecode, which this environment may forbid to be written
-    environ = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(target.parent / "bytecode")}
-    return measure([sys.executable, "-m", "etcdtool", "convert", data_dir, "-o", target], environ)
+    return etcdtool("convert", data_dir, "-o", target)
 
 
 def _migrate(data_dir: Path, work_dir: Path) -> Measured:
     copy(data_dir, work_dir)  # it writes into the data dir
     etcdctl = real.program("etcdctl", "3.4")
     return measure([etcdctl, "migrate", f"--data-dir={work_dir}"], {"ETCDCTL_API": "3"})
-
-
-def _machine() -> str:
-    here = real.environment()
-    python = ".".join(map(str, sys.version_info[:3]))
-    return (
-        f"etcdctl {here.releases['3.4']} ({here.go}), Python {python}, numpy {np.__version__}, {here.cpus} x {here.cpu}"
-    )

@@ -1,25 +1,21 @@
-"""hashkv beside etcdutl 3.7 on the same 1.25 million revisions, not compacted and compacted, in one run."""
+"""hashkv beside etcdutl 3.7 on the same 1.25 million revisions, in one run: whole, compacted, with leases."""
 
 from __future__ import annotations
 
 import shutil
-import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from bench.make_v3_data import snapshot
-from support import real
-from support.measure import Measured, measure, middle
-
-from etcdtool.model.history import History
-from etcdtool.sources import open_database
+from bench.side_by_side import LEASES_MAX, etcdtool, in_turn, leases_line, line, machine
+from support import cli, real
+from support.measure import measure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROUNDS = 3
-TARGETS = {"small": 0.12, "compacted": 0.2}  # wall time of ours to theirs
-MEMORY_BASE, MEMORY_PER_REVISION = 40 << 20, 100
+TARGETS = {"small": 0.12, "compacted": 0.2, "leases": 0.12 * LEASES_MAX}  # wall time of ours to theirs
 
 
 @pytest.mark.bench
@@ -29,25 +25,13 @@ def test_hashkv_against_etcdutl(name: str, tmp_path: Path) -> None:
     path = snapshot(name)
     copy = shutil.copy(path, tmp_path / "copy.db")  # the real one writes into its input
     etcdutl = real.program("etcdutl", "3.7")
-    ours: list[Measured] = []
-    theirs: list[Measured] = []
-    for _ in range(ROUNDS):  # in turn, so that a slow minute of the machine hits both
-        theirs.append(measure([etcdutl, "hashkv", copy]))
-        ours.append(measure([sys.executable, "-m", "etcdtool", "hashkv", path]))
-    mine = real.run(sys.executable, "-m", "etcdtool", "hashkv", path, check=True).stdout
-    assert mine == real.run(etcdutl, "hashkv", copy, check=True).stdout
-    wall, memory = middle(ours), middle(ours).rss_anon_max
-    ratio = wall.seconds / middle(theirs).seconds
-    limit = MEMORY_BASE + MEMORY_PER_REVISION * revisions_of(path)
-    here = real.environment()
-    print(
-        f"\nhashkv / etcdutl hashkv {here.releases['3.7']}, {name}, {here.cpus} x {here.cpu}\n"
-        f"wall {wall.seconds:.2f} s / {middle(theirs).seconds:.2f} s = {ratio:.2f} (target <= {TARGETS[name]}), "
-        f"RssAnon {memory >> 20} MiB (limit {limit >> 20}; theirs {middle(theirs).rss_anon_max >> 20})"
-    )
-    assert memory <= limit
+    ours, theirs = in_turn(partial(etcdtool, "hashkv", path), partial(measure, [etcdutl, "hashkv", copy]))
+    assert cli.invoke("hashkv", path).stdout == real.run(etcdutl, "hashkv", copy, check=True).stdout
+    print(f"\nhashkv / etcdutl hashkv, {machine('3.7')}\n{line(name, ours, theirs, wall_max=TARGETS[name], path=path)}")
 
 
-def revisions_of(path: Path) -> int:
-    with open_database(path) as database:
-        return len(History.read(database.image))
+@pytest.mark.bench
+@pytest.mark.timeout(1800)
+def test_what_leases_cost_hashkv() -> None:
+    leases, plain = in_turn(*(partial(etcdtool, "hashkv", snapshot(name)) for name in ("leases", "small")))
+    print(f"\n{leases_line('hashkv', leases, plain)}")
