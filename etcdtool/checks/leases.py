@@ -11,6 +11,7 @@ import numpy as np
 
 from etcdtool.checks.codes import Code, shown
 from etcdtool.findings import Severity
+from etcdtool.model.growing import GrowingColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +59,13 @@ CODES = (UNREADABLE, ID, TTL, ORPHANS)
 class LeaseCheck:
     """Checks leases first, then the rows of bucket ``key`` block by block, and says at the end which keys are orphans.
 
-    Takes 8 bytes a lease, and a bit a revision where leases are missing.
+    Takes 8 bytes a lease, and 8 bytes a revision where revisions name leases.
     """
 
     def __init__(self) -> None:
         self._ids: list[NDArray[np.int64]] = []
-        self._defined: NDArray[np.int64] | None = None
         self._row_count = 0
-        self._without: list[tuple[int, NDArray[np.uint8]]] = []
+        self._named = GrowingColumn(np.int64)
 
     def findings(self, leases: LeaseRows) -> Iterator[Finding]:
         """Take a block of leases, and yield what is off about each."""
@@ -86,9 +86,9 @@ class LeaseCheck:
         """Take a block of those revisions that the key space takes too."""
         chosen = rows.well_formed & rows.parsed
         lease = rows.lease if chosen.all() else rows.lease[chosen]
-        undefined = self._is_undefined(lease)
-        if undefined is not None:  # as bits: many small arrays that stay keep what is freed around them apart
-            self._without.append((self._row_count, np.packbits(undefined)))
+        if lease.any():
+            self._named.extend(np.zeros(self._row_count - len(self._named), dtype=np.int64))
+            self._named.extend(lease)
         self._row_count += len(lease)
 
     def orphans(self, keyspace: Keyspace) -> Iterator[Finding]:
@@ -105,29 +105,24 @@ class LeaseCheck:
 
     def orphan_rows(self, keyspace: Keyspace) -> NDArray[np.int64]:
         """Return the rows of live keys that name leases that do not exist, in the order of the bucket."""
-        if not self._without:
+        if not len(self._named):
             return np.zeros(0, dtype=np.int64)
-        without = np.zeros(self._row_count + 8, dtype=np.bool_)  # bits come by eights
-        for start, bits in self._without:
-            without[start : start + 8 * len(bits)] |= np.unpackbits(bits).view(np.bool_)
+        named = self._named.finish()
         rows = keyspace.rows_at()
-        return np.sort(rows[without[rows]])
+        rows = rows[: np.searchsorted(rows, len(named))]  # behind them nothing names a lease
+        lease = named[rows]
+        undefined = self._undefined(lease)
+        return rows[np.isin(lease, undefined)] if len(undefined) else rows[:0]
 
-    def _is_undefined(self, lease: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """Tell of which rows the lease does not exist, None where it does of all."""
-        if self._defined is None:
-            ids = np.concatenate(self._ids) if self._ids else np.zeros(0, dtype=np.int64)
-            self._defined = np.sort(ids)  # the bucket has them in order already, negative ones last
-            self._ids.clear()
-        if not lease.any():
-            return None
-        undefined: NDArray[np.bool_] = lease != 0
-        if not len(self._defined):
-            return undefined
-        place = np.searchsorted(self._defined, lease)
-        np.minimum(place, len(self._defined) - 1, out=place)
-        undefined &= self._defined[place] != lease
-        return undefined if undefined.any() else None
+    def _undefined(self, lease: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which of some leases do not exist, in order."""
+        defined = np.concatenate([*self._ids, np.zeros(1, dtype=np.int64)])  # 0 is no lease, which none is missing
+        defined.sort()  # the bucket has them in order already, negative ones last
+        wanted = np.sort(lease)  # in order they are looked up several times faster
+        place = np.searchsorted(defined, wanted)
+        np.minimum(place, len(defined) - 1, out=place)
+        missing: NDArray[np.int64] = wanted[defined[place] != wanted]
+        return missing
 
 
 def _hexadecimal(lease_id: int | np.int64) -> str:

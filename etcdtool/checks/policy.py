@@ -132,12 +132,12 @@ def check_keyspace(policy: Policy, keyspace: Keyspace) -> Iterator[Finding]:
 
 def _has_prefix(keyspace: Keyspace, rows: NDArray[np.int64], prefix: bytes) -> bool:
     octets = np.frombuffer(keyspace.data, dtype=np.uint8)
-    rows = rows[keyspace.key_size[rows] >= len(prefix)]
+    start = keyspace.key_start[rows[keyspace.key_size[rows] >= len(prefix)]].astype(np.int64)
     for position, octet in enumerate(prefix):
-        if not len(rows):
+        if not len(start):
             return False
-        rows = rows[octets[keyspace.key_start[rows] + position] == octet]
-    return bool(len(rows))
+        start = start[octets[start + position] == octet]
+    return bool(len(start))
 
 
 def check_age(policy: Policy, name: str, age_seconds: float) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcdtool.errors import EtcdtoolError, UsageError
-from etcdtool.targets import StagedFile, refuse_existing, refuse_foreign, replace_own_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +53,8 @@ class _Output:
 
     def refuse(self) -> None:
         """Raise where it could not be written."""
+        from etcdtool.targets import refuse_existing, refuse_foreign  # noqa: PLC0415  most runs write no file
+
         if self.replaces is None:
             refuse_existing(self.path)
         else:
@@ -61,6 +62,8 @@ class _Output:
 
     def write(self, verdicts: Verdicts) -> None:
         """Write it, all or nothing."""
+        from etcdtool.targets import StagedFile, replace_own_file  # noqa: PLC0415  as above
+
         content: bytes = self.module.render(verdicts)
         if self.replaces is not None:
             replace_own_file(self.path, content, own_start=self.replaces, mode=_MODE)

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator  # noqa: TC003  documented types 
 from enum import Enum
 from typing import Protocol
 
-import zstandard
-
 from etcdtool.errors import FormatError
 
 __all__ = ["HEAD_SIZE", "PIECE_SIZE_MAX", "Packing", "Reader", "decompress", "sniff"]
@@ -67,6 +65,8 @@ class _Unpacker(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
+    @property
+    def failure(self) -> type[Exception]: ...
     def pieces(self, data: bytes, /) -> Iterator[bytes]: ...
 
 
@@ -104,6 +104,8 @@ def decompress(reader: Reader, write: Callable[[bytes], object], *, packing: Pac
 class _GzipMember:
     """A member with its own header and checksum."""
 
+    failure: type[Exception] = zlib.error
+
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(_GZIP_WINDOW)
 
@@ -129,6 +131,9 @@ class _ZstdFrame:
     """A frame; its checksum is compared where it has one."""
 
     def __init__(self) -> None:
+        import zstandard  # noqa: PLC0415  few files are packed with it
+
+        self.failure: type[Exception] = zstandard.ZstdError
         self._decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_SIZE_MAX).decompressobj()
 
     @property
@@ -189,7 +194,7 @@ class _Stream:
         try:
             for piece in unpacker.pieces(data):
                 self._hand_on(piece)
-        except (zlib.error, zstandard.ZstdError) as error:
+        except unpacker.failure as error:
             raise self._error(f"is damaged ({error})", hint=_HINT_COPY) from error
         if not unpacker.eof:
             return b""

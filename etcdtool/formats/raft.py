@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from etcdtool.formats.wire import raft_pb2
+from etcdtool.formats import wire
+
+if TYPE_CHECKING:
+    from etcdtool.formats.wire import raft_pb2
 
 __all__ = ["ConfState", "EntryType", "HardState"]
 
@@ -56,7 +60,7 @@ class ConfState:
 
     def to_message(self, *, omit_unset: bool = False) -> raft_pb2.ConfState:
         """Give the message as servers write it, or with ``omit_unset`` as ``etcdutl`` 3.7 does (no auto_leave)."""
-        message = raft_pb2.ConfState(
+        message = wire.raft_pb2.ConfState(
             voters=self.voters,
             learners=self.learners,
             voters_outgoing=self.voters_outgoing,

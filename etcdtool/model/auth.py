@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self
 
-from google.protobuf.message import DecodeError
-
 from etcdtool.errors import FormatError
-from etcdtool.formats.wire import auth_pb2
+from etcdtool.formats import wire
 from etcdtool.model.schema import parse_uint64
 
 if TYPE_CHECKING:
@@ -92,10 +90,10 @@ class User:
         Raises:
             FormatError: the value does not parse, or holds another name than it is filed under.
         """
-        message = auth_pb2.User()
+        message = wire.auth_pb2.User()
         try:
             message.ParseFromString(bytes(value))
-        except DecodeError:
+        except wire.DecodeError:
             raise FormatError("user", "the value is no authpb.User", offset=offset) from None
         _expect_name("user", key, message.name, offset)
         return cls(
@@ -120,10 +118,10 @@ class Role:
         Raises:
             FormatError: the value does not parse, or holds another name than it is filed under.
         """
-        message = auth_pb2.Role()
+        message = wire.auth_pb2.Role()
         try:
             message.ParseFromString(bytes(value))
-        except DecodeError:
+        except wire.DecodeError:
             raise FormatError("role", "the value is no authpb.Role", offset=offset) from None
         _expect_name("role", key, message.name, offset)
         permissions = tuple(Permission(one.permType, one.key, one.range_end) for one in message.keyPermission)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import msgspec
-from google.protobuf.message import DecodeError
 
 from etcdtool.errors import FormatError
+from etcdtool.formats import wire
 from etcdtool.formats.raft import ConfState
-from etcdtool.formats.wire import rpc_pb2
 
 __all__ = [
     "CLUSTER_VERSION",
@@ -81,10 +80,10 @@ class Alarm:
         Raises:
             FormatError: the key does not parse, or there is a value.
         """
-        message = rpc_pb2.AlarmMember()
+        message = wire.rpc_pb2.AlarmMember()
         try:
             message.ParseFromString(key)
-        except DecodeError:
+        except wire.DecodeError:
             raise FormatError("alarm", "the key is no etcdserverpb.AlarmMember", offset=offset) from None
         if value:
             raise FormatError("alarm", f"a value of {len(value)} bytes, where all stands in the key", offset=offset)

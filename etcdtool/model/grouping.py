@@ -7,37 +7,47 @@ send that run down the plain path, a dictionary.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["Keys", "group_rows", "hash_keys"]
+__all__ = ["NO_ROW", "Keys", "group_rows", "hash_keys", "rows_before"]
+
+NO_ROW = -1
 
 _WORD_SIZE = 8
+_PIECE_SIZE = 64
+"""Keys are looked up in pieces of so many bytes: eight words at once."""
 _SHORT_KEY_MAX = 1024
 """Keys up to this size are hashed as columns: the work is a pass over the rows for every eight bytes of the longest."""
 _ROWS_PER_BLOCK = 1 << 13
 """The keys of so many rows, and of as many others, stay in cache while they are compared."""
-_NO_ROW = -1
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_SEED = np.uint64(0xC2B2AE3D27D4EB4F)
-_SHIFT = np.uint64(29)
+_PLACES_PER_BLOCK = 1 << 16
+_HALF = np.uint64(32)
+_SEED = 0xC2B2AE3D27D4EB4F
+_MULTIPLIERS = np.array(
+    [(0x9E3779B97F4A7C15 * place ^ 0xBF58476D1CE4E5B9 * place * place) & (1 << 64) - 1 | 1 for place in range(1, 130)],
+    dtype=np.uint64,
+)
+"""One for each word of a key, odd."""
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD_SIZE + 1)], dtype=np.uint64)
 """By how many bytes of a little-endian word count."""
 
 
 class Keys(NamedTuple):
-    """User keys of a file: ``words`` are those of ``data``, int64 ``start`` and ``size`` have one element a row."""
+    """User keys of a file: ``words`` are those of ``data``, ``start`` and ``size`` whole numbers, one element a row."""
 
     data: memoryview
     words: UnalignedWords
-    start: NDArray[np.int64]
-    size: NDArray[np.int64]
+    start: NDArray[np.integer[Any]]
+    size: NDArray[np.integer[Any]]
 
     def __call__(self, row: int) -> bytes:  # noqa: D102  the class says it
         at = int(self.start[row])
@@ -46,36 +56,59 @@ class Keys(NamedTuple):
 
 def hash_keys(keys: Keys) -> NDArray[np.uint64]:
     """Return a 64-bit hash of each key; equal keys have equal hashes, whatever block they come from."""
-    size = keys.size
-    hashes = size.astype(np.uint64) * _SEED
-    short = np.flatnonzero(size <= _SHORT_KEY_MAX)
-    if len(short) == len(size):
+    start, size = keys.start, keys.size
+    hashes = size.astype(np.uint64)
+    hashes *= np.uint64(_SEED)
+    if int(size.max(initial=0)) <= _SHORT_KEY_MAX:
         _hash_short(keys, hashes)
         return hashes
+    is_short = size <= _SHORT_KEY_MAX
+    short = np.flatnonzero(is_short)
     part = hashes[short]
-    _hash_short(keys._replace(start=keys.start[short], size=size[short]), part)
+    _hash_short(keys._replace(start=start[short], size=size[short]), part)
     hashes[short] = part
-    for row in np.flatnonzero(size > _SHORT_KEY_MAX).tolist():
+    for row in np.flatnonzero(~is_short).tolist():
         hashes[row] = hash(keys(row)) & 0xFFFFFFFFFFFFFFFF
     return hashes
 
 
 def _hash_short(keys: Keys, hashes: NDArray[np.uint64]) -> None:
-    _, words, start, size = keys
-    if not len(size):
-        return
-    smallest, largest = int(size.min()), int(size.max())
-    for at in range(0, largest, _WORD_SIZE):
-        if at + _WORD_SIZE <= smallest:
-            hashes ^= words[start + at]
-            hashes *= _MULTIPLIER
-            hashes ^= hashes >> _SHIFT
-            continue
-        rows = np.flatnonzero(size > at)
-        left = np.minimum(size[rows] - at, _WORD_SIZE)
-        mixed = (words[start[rows] + at] & _MASKS[left]) ^ hashes[rows]
-        mixed *= _MULTIPLIER
-        hashes[rows] = mixed ^ (mixed >> _SHIFT)
+    """Add each word of a key, folded and multiplied with a number of its own; what is behind its end adds nothing."""
+    for rows, at, start, left in _pieces(keys.start, keys.size):
+        sums = hashes[rows]
+        words = keys.words.rows(start, _word_count(left))
+        for place, word in enumerate(_within(words, left), at // _WORD_SIZE):
+            folded = word >> _HALF
+            folded ^= word
+            folded *= _MULTIPLIERS[place]
+            sums += folded
+        hashes[rows] = sums
+
+
+def _pieces(
+    start: NDArray[np.integer[Any]], size: NDArray[np.integer[Any]]
+) -> Iterator[tuple[NDArray[np.int64] | slice, int, NDArray[np.int64], NDArray[np.int64]]]:
+    """Cut byte strings into pieces: yield the rows that reach so far, how far, where they go on, and what is left."""
+    own_start, own_size = start.astype(np.int64, copy=False), size.astype(np.int64, copy=False)
+    for at in range(0, int(own_size.max(initial=0)), _PIECE_SIZE):
+        if at == 0:
+            yield slice(None), at, own_start, own_size
+        else:
+            rows = np.flatnonzero(own_size > at)
+            yield rows, at, own_start[rows] + at, own_size[rows] - at
+
+
+def _word_count(left: NDArray[np.int64]) -> int:
+    return -(-min(int(left.max()), _PIECE_SIZE) // _WORD_SIZE)
+
+
+def _within(words: NDArray[np.uint64], left: NDArray[np.int64]) -> Iterator[NDArray[np.uint64]]:
+    """Yield one word of each piece after the other, with zeros for what is behind its end."""
+    smallest = int(left.min())
+    for place in range(words.shape[1]):
+        at = place * _WORD_SIZE
+        word = words[:, place]
+        yield word if smallest >= at + _WORD_SIZE else word & _MASKS.take(np.clip(left - at, 0, _WORD_SIZE))
 
 
 def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -83,67 +116,98 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
 
     Args:
         keys: the keys of the rows.
-        hashes: what `hash_keys` gave for them; overwritten.
+        hashes: what `hash_keys` gave for them; overwritten, and ``order`` takes its place.
 
     Returns:
         order: row numbers, those of one key next to each other and ascending; the keys in no particular order.
         first: for each place in ``order``, whether a new key begins there.
     """
-    count = len(hashes)
-    if not count:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
-    bits = np.uint64(max(1, (count - 1).bit_length()))
-    packed = hashes  # in place: another array of this size would be the most that is held at all
-    packed >>= bits
-    packed <<= bits
-    packed |= np.arange(count, dtype=np.uint64)
-    packed.sort()
-    order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).view(np.int64)
-    packed >>= bits
-    first = np.ones(count, dtype=np.bool_)
-    first[1:] = packed[1:] != packed[:-1]
-    del packed
-    unequal = _unequal_places(keys, order, first)
-    if len(unequal):
-        for place in np.unique(_run_starts(first, unequal)).tolist():
-            _regroup(keys, order, first, place)
+    order, first, _ = _grouped(keys, hashes)
     return order, first
 
 
-def _unequal_places(keys: Keys, order: NDArray[np.int64], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the places whose key has the hash of the one before and is another all the same."""
-    joined = np.flatnonzero(~first)
-    before = np.full(len(order), _NO_ROW, dtype=np.int64)
-    before[order[joined]] = order[joined - 1]
-    del joined
+def rows_before(keys: Keys, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return for each row the one before it that has the same key, `NO_ROW` where there is none.
+
+    Args:
+        keys: the keys of the rows.
+        hashes: what `hash_keys` gave for them; overwritten.
+    """
+    return _grouped(keys, hashes)[2]
+
+
+def _grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    order, first = _sorted(hashes)
+    before = _links(order, first)
+    unequal = _unequal_rows(keys, before)
+    if len(unequal):
+        places = np.flatnonzero(np.isin(order, unequal))
+        for place in np.unique(_run_starts(first, places)).tolist():
+            _regroup(keys, order, first, place)
+        before = _links(order, first)
+    return order, first, before
+
+
+def _sorted(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return row numbers sorted by hash, in place of the hashes, and at which places a hash begins."""
+    count = len(hashes)
+    bits = np.uint64(max(1, (count - 1).bit_length()) if count else 1)
+    row_numbers = (np.uint64(1) << bits) - np.uint64(1)
+    hashes &= ~row_numbers
+    hashes |= np.arange(count, dtype=np.uint64)
+    hashes.sort()
+    first = np.ones(count, dtype=np.bool_)
+    for start in range(1, count, _PLACES_PER_BLOCK):
+        stop = min(start + _PLACES_PER_BLOCK, count)
+        np.greater(hashes[start:stop] ^ hashes[start - 1 : stop - 1], row_numbers, out=first[start:stop])
+    hashes &= row_numbers
+    return hashes.view(np.int64), first
+
+
+def _links(order: NDArray[np.int64], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each row the one before it in its group."""
+    before = np.empty(len(order), dtype=np.int64)
+    for start in range(0, len(order), _PLACES_PER_BLOCK):
+        stop = min(start + _PLACES_PER_BLOCK, len(order))
+        previous = np.empty(stop - start, dtype=np.int64)
+        previous[0] = order[start - 1]  # the very first begins a group
+        previous[1:] = order[start : stop - 1]
+        previous[first[start:stop]] = NO_ROW
+        before[order[start:stop]] = previous
+    return before
+
+
+def _unequal_rows(keys: Keys, before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows whose key has the hash of the one before and is another all the same."""
     unequal: list[NDArray[np.int64]] = []
     # in order of the rows, so that one side of the pairs is read from the file as it lies there
     for start in range(0, len(before), _ROWS_PER_BLOCK):
         block = before[start : start + _ROWS_PER_BLOCK]
-        rows = np.flatnonzero(block != _NO_ROW)
+        rows = np.flatnonzero(block != NO_ROW)
         equal = _same_keys(keys, block[rows], start + rows)
         if not equal.all():
             unequal.append(start + rows[~equal])
-    return np.flatnonzero(np.isin(order, np.concatenate(unequal))) if unequal else np.empty(0, dtype=np.int64)
+    return np.concatenate(unequal) if unequal else np.empty(0, dtype=np.int64)
 
 
 def _same_keys(keys: Keys, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Compare the keys of pairs of rows byte by byte."""
-    words, start, size = keys.words, keys.start, keys.size
-    length = size[one]
-    equal: NDArray[np.bool_] = length == size[other]
-    for pair in np.flatnonzero(equal & (length > _SHORT_KEY_MAX)).tolist():
-        equal[pair] = keys(int(one[pair])) == keys(int(other[pair]))
-    pending = np.flatnonzero(equal & (length <= _SHORT_KEY_MAX) & (length > 0))
-    one_start, other_start, left = start[one[pending]], start[other[pending]], length[pending]
-    while len(pending):
-        difference = words[one_start] ^ words[other_start]
-        same = difference & _MASKS[np.minimum(left, _WORD_SIZE)] == 0
-        equal[pending[~same]] = False
-        going = same & (left > _WORD_SIZE)
-        if not going.all():
-            pending, one_start, other_start, left = pending[going], one_start[going], other_start[going], left[going]
-        one_start, other_start, left = one_start + _WORD_SIZE, other_start + _WORD_SIZE, left - _WORD_SIZE
+    size = keys.size[one].astype(np.int64, copy=False)
+    equal: NDArray[np.bool_] = size == keys.size[other]
+    one_start, other_start = keys.start[one].astype(np.int64), keys.start[other].astype(np.int64)
+    if size.max(initial=0) > _SHORT_KEY_MAX:
+        for pair in np.flatnonzero(equal & (size > _SHORT_KEY_MAX)).tolist():
+            equal[pair] = keys(int(one[pair])) == keys(int(other[pair]))
+        size = np.where(size > _SHORT_KEY_MAX, 0, size)
+    size *= equal  # the others are known
+    for rows, at, start, left in _pieces(one_start, size):
+        count = _word_count(left)
+        words = keys.words.rows(start, count)
+        words ^= keys.words.rows(other_start[rows] + at, count)
+        difference = np.zeros(len(left), dtype=np.uint64)
+        for word in _within(words, left):
+            difference |= word
+        equal[rows] &= difference == 0
     return equal
 
 

@@ -8,7 +8,7 @@ Format: docs/formats/hashes.md; upstream: ``server/storage/mvcc/kvstore.go``, ``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
 from etcdtool.model.compactions import Compactions, read_meta
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
+from etcdtool.model.growing import GrowingColumn
 from etcdtool.model.revision import MAIN_MAX
 from etcdtool.model.revisions import iter_revisions, user_keys
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["History", "current_revision", "open_history"]
 
-_COLUMN_SIZE_MIN = 1 << 12
 _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("main", np.int64),
     ("sub", np.int64),
@@ -93,8 +93,9 @@ class History:
         """
         compactions, bucket = open_history(image)
         words = unaligned_words(image.data)
-        hashes = _Column(np.uint64)
-        parts = {name: _Column(kind) for name, kind in _COLUMNS}
+        expected = columns.pair_count(image, bucket) if bucket is not None and engine == "columns" else 0
+        hashes = GrowingColumn(np.uint64, expected)
+        parts = {name: GrowingColumn(kind, expected) for name, kind in _COLUMNS}
         if bucket is not None:
             for block in iter_revisions(image, bucket, engine=engine, pages_per_block=pages_per_block):
                 key_start, key_size = user_keys(image, block, engine=engine)
@@ -103,7 +104,7 @@ class History:
                 _add(parts, block, key_start, key_size)
                 advance(int((block.stop - block.start).sum()))
         taken = {name: column.finish() for name, column in parts.items()}
-        keys = Keys(image.data, words, taken["key_start"], taken["key_size"].astype(np.int64))
+        keys = Keys(image.data, words, taken["key_start"], taken["key_size"])
         order, first = _group_plainly(keys) if engine == "plain" else group_rows(keys, hashes.finish())
         return cls(data=image.data, compactions=compactions, order=order, first=first, **taken)
 
@@ -143,29 +144,8 @@ def current_revision(compactions: Compactions, last: int) -> int:
     return max(1, last, compactions.finished, compactions.scheduled)
 
 
-class _Column:
-    """An array that grows where it stands: joining a list of parts would hold a column twice, and leave holes."""
-
-    def __init__(self, kind: type[np.generic]) -> None:
-        self._array: NDArray[Any] = np.empty(_COLUMN_SIZE_MIN, dtype=kind)
-        self._size = 0
-
-    def extend(self, part: NDArray[Any]) -> None:
-        """Add a part behind; it is converted to the column's type."""
-        size = self._size + len(part)
-        if size > len(self._array):
-            self._array.resize(size + size // 8, refcheck=False)  # nobody else sees it before it is finished
-        self._array[self._size : size] = part
-        self._size = size
-
-    def finish(self) -> NDArray[Any]:
-        """Return the array, cut to its size."""
-        self._array.resize(self._size, refcheck=False)
-        return self._array
-
-
 def _add(
-    parts: dict[str, _Column], block: Revisions, key_start: NDArray[np.int64], key_size: NDArray[np.int64]
+    parts: dict[str, GrowingColumn], block: Revisions, key_start: NDArray[np.int64], key_size: NDArray[np.int64]
 ) -> None:
     taken = {
         "main": block.main,

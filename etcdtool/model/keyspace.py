@@ -1,6 +1,7 @@
 """The v3 key space of a database: every stored revision, grouped by key, and the store's own revision numbers.
 
-What survives of each revision is a row of 57 bytes in arrays; keys and values stay in the file and are read when asked.
+What survives of each revision is a row of 37 to 65 bytes in arrays; keys and values stay in the file and are read when
+asked.
 Format: docs/formats/mvcc.md, "Restore at boot".
 Upstream: ``server/storage/mvcc/{kvstore,index,key_index}.go`` @ v3.7.1.
 """
@@ -17,9 +18,10 @@ from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
 from etcdtool.model.compactions import Compactions, read_bucket, read_meta
-from etcdtool.model.grouping import Keys, group_rows, hash_keys
+from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, rows_before
+from etcdtool.model.growing import GrowingColumn, NarrowColumn
 from etcdtool.model.keyvalue import KeyValue, encode_key_value
-from etcdtool.model.rows import Engine, Rows, iter_key_values, iter_rows, refuse_unreadable
+from etcdtool.model.rows import Engine, Rows, expected_rows, iter_key_values, iter_rows, refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
 
 __all__ = [
+    "NO_ROW",
     "Compactions",
     "Engine",
     "KeyValue",
@@ -36,6 +39,7 @@ __all__ = [
     "KeyspaceBuilder",
     "Rows",
     "encode_key_value",
+    "expected_rows",
     "iter_key_values",
     "iter_rows",
     "read_bucket",
@@ -43,57 +47,61 @@ __all__ = [
     "refuse_unreadable",
 ]
 
-_COLUMNS = (
-    ("main", np.uint64),
-    ("key_start", np.int64),
-    ("key_size", np.uint32),
-    ("message_start", np.int64),
-    ("message_size", np.uint32),
-    ("create_revision", np.int64),
-    ("version", np.int64),
-    ("tombstone", np.bool_),
+_NARROW_COLUMNS = (
+    "main",
+    "key_start",
+    "key_size",
+    "message_start",
+    "message_size",
+    "create_revision",
+    "version",
 )
 
 
 class KeyspaceBuilder:
-    """Takes rows block by block and makes a `Keyspace` of them."""
+    """Takes rows block by block and makes a `Keyspace` of them.
 
-    def __init__(self, image: Image) -> None:
+    Args:
+        image: the database.
+        expected: how many rows there will be, as far as that is known.
+    """
+
+    def __init__(self, image: Image, expected: int = 0) -> None:
         self._data = image.data
         self._words = unaligned_words(image.data)
-        self._hashes: list[NDArray[np.uint64]] = []
-        self._columns: dict[str, list[NDArray[Any]]] = {name: [] for name, _ in _COLUMNS}
+        self._hashes = GrowingColumn(np.uint64, expected)
+        self._tombstone = GrowingColumn(np.bool_, expected)
+        self._columns = {name: NarrowColumn(expected) for name in _NARROW_COLUMNS}
 
     def add(self, rows: Rows) -> None:
         """Take the rows whose revision and message are readable."""
         chosen = rows.well_formed & rows.parsed
         keep = slice(None) if chosen.all() else chosen
-        key_start, key_size = rows.key_start[keep], rows.key_size[keep]
-        self._hashes.append(hash_keys(Keys(self._data, self._words, key_start, key_size)))
         taken = {
-            "main": rows.main[keep],
-            "key_start": key_start,
-            "key_size": key_size,
+            "main": rows.main[keep].view(np.int64),
+            "key_start": rows.key_start[keep],
+            "key_size": rows.key_size[keep],
             "message_start": rows.message_start[keep],
             "message_size": (rows.message_end - rows.message_start)[keep],
             "create_revision": rows.create_revision[keep],
             "version": rows.version[keep],
-            "tombstone": rows.tombstone[keep],
         }
-        for name, kind in _COLUMNS:
-            self._columns[name].append(taken[name].astype(kind, copy=False))
+        self._hashes.extend(hash_keys(Keys(self._data, self._words, taken["key_start"], taken["key_size"])))
+        self._tombstone.extend(rows.tombstone[keep])
+        for name, column in self._columns.items():
+            column.extend(taken[name])
 
     def finish(self, compactions: Compactions) -> Keyspace:
-        """Group what was added; the builder is empty afterwards."""
-        hashes = np.concatenate(self._hashes) if self._hashes else np.zeros(0, dtype=np.uint64)
-        self._hashes.clear()
-        columns: dict[str, NDArray[Any]] = {}
-        for name, kind in _COLUMNS:
-            parts = self._columns.pop(name)
-            columns[name] = np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
-        keys = Keys(self._data, self._words, columns["key_start"], columns["key_size"].astype(np.int64))
-        order, first = group_rows(keys, hashes)
-        return Keyspace(data=self._data, compactions=compactions, order=order, first=first, **columns)
+        """Group what was added; the builder is used up."""
+        columns = {name: column.finish() for name, column in self._columns.items()}
+        keys = Keys(self._data, self._words, columns["key_start"], columns["key_size"])
+        return Keyspace(
+            data=self._data,
+            compactions=compactions,
+            tombstone=self._tombstone.finish(),
+            before=rows_before(keys, self._hashes.finish()),
+            **columns,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +109,7 @@ class Keyspace:
     """Every revision of a database whose key and value are readable.
 
     Arrays below have one element a revision, in the order of the bucket; offsets count from the start of the file.
+    Whole numbers are uint32 where all of a column fit, else int64: make them int64 before you add to them.
 
     Attributes:
         data: the file.
@@ -108,22 +117,20 @@ class Keyspace:
         main, tombstone, create_revision, version: as in `Rows`.
         key_start, key_size: where the user's key lies.
         message_start, message_size: where the KeyValue lies.
-        order: row numbers brought together by key, ascending within a key; keys in no particular order.
-        first: for each place in ``order``, whether a new key begins there.
+        before: int64, the row before this one that has the same key, `NO_ROW` where there is none.
     """
 
     data: memoryview
     compactions: Compactions
-    main: NDArray[np.uint64]
-    key_start: NDArray[np.int64]
-    key_size: NDArray[np.uint32]
-    message_start: NDArray[np.int64]
-    message_size: NDArray[np.uint32]
-    create_revision: NDArray[np.int64]
-    version: NDArray[np.int64]
+    main: NDArray[np.integer[Any]]
+    key_start: NDArray[np.integer[Any]]
+    key_size: NDArray[np.integer[Any]]
+    message_start: NDArray[np.integer[Any]]
+    message_size: NDArray[np.integer[Any]]
+    create_revision: NDArray[np.integer[Any]]
+    version: NDArray[np.integer[Any]]
     tombstone: NDArray[np.bool_]
-    order: NDArray[np.int64]
-    first: NDArray[np.bool_]
+    before: NDArray[np.int64]
 
     @classmethod
     def read(cls, image: Image, *, engine: Engine = "columns") -> Keyspace:
@@ -132,8 +139,8 @@ class Keyspace:
         Raises:
             FormatError: a bucket cannot be walked, or a compaction mark is no revision.
         """
-        builder = KeyspaceBuilder(image)
         bucket = cursor.root_buckets(image).get(schema.KEY)
+        builder = KeyspaceBuilder(image, expected_rows(image, bucket, engine))
         if bucket is not None:
             for rows in iter_rows(image, bucket, engine=engine):
                 builder.add(rows)
@@ -154,21 +161,19 @@ class Keyspace:
         return max(last, self.compactions.finished, self.compactions.scheduled)
 
     def rows_at(self, revision: int | None = None) -> NDArray[np.int64]:
-        """Return the rows that were the live keys at a revision (default: now), in no particular order.
+        """Return the rows that were the live keys at a revision (default: now), ascending.
 
         Raises:
             EtcdtoolError: the revision is compacted, or was not reached yet.
         """
-        continues = np.zeros(len(self.first), dtype=np.bool_)  # whether the next place holds the same key
-        continues[:-1] = ~self.first[1:]
         if revision is None:
-            chosen = self.order[~continues]
+            live, superseded = ~self.tombstone, self.before
         else:
             self._check_readable(revision)
-            reached = self.main[self.order] <= revision
-            continues[:-1] &= reached[1:]
-            chosen = self.order[reached & ~continues]
-        return chosen[~self.tombstone[chosen]]
+            reached = self.main <= revision
+            live, superseded = reached & ~self.tombstone, self.before[reached]
+        live[superseded[superseded != NO_ROW]] = False
+        return np.flatnonzero(live)
 
     def _check_readable(self, revision: int) -> None:
         if revision > self.current_revision:

@@ -8,10 +8,9 @@ Format: docs/formats/mvcc.md, "Value"; upstream: ``api/mvccpb/kv.proto`` @ v3.7.
 from __future__ import annotations
 
 import msgspec
-from google.protobuf.message import DecodeError
 
 from etcdtool.errors import FormatError
-from etcdtool.formats.wire import kv_pb2
+from etcdtool.formats import wire
 
 __all__ = ["KeyValue", "encode_key_value", "encode_varint"]
 
@@ -50,10 +49,10 @@ class KeyValue(msgspec.Struct, frozen=True, gc=False):
         Raises:
             FormatError: the bytes are no KeyValue.
         """
-        parsed = kv_pb2.KeyValue()
+        parsed = wire.kv_pb2.KeyValue()
         try:
             parsed.ParseFromString(bytes(message))
-        except DecodeError:
+        except wire.DecodeError:
             raise FormatError("key-value", "the value of the revision does not parse", offset=offset) from None
         return cls(
             key=parsed.key,

@@ -10,10 +10,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
-
 from etcdtool.errors import FormatError
-from etcdtool.formats.wire import lease_pb2
+from etcdtool.formats import wire
 
 __all__ = ["Lease"]
 
@@ -44,10 +42,10 @@ class Lease:
         if len(key) != _LEASE_ID.size:
             raise FormatError("lease key", f"{len(key)} bytes instead of {_LEASE_ID.size}", offset=offset)
         (lease_id,) = _LEASE_ID.unpack(key)
-        message = lease_pb2.Lease()
+        message = wire.lease_pb2.Lease()
         try:
             message.ParseFromString(bytes(value))
-        except DecodeError:
+        except wire.DecodeError:
             raise FormatError("lease", f"the value of lease {lease_id:x} is no leasepb.Lease", offset=offset) from None
         if lease_id != message.ID:
             raise FormatError("lease", f"filed under {lease_id:x}, holds id {message.ID:x}", offset=offset)
@@ -59,5 +57,5 @@ class Lease:
         return _LEASE_ID.pack(self.id)
 
     def __bytes__(self) -> bytes:
-        message = lease_pb2.Lease(ID=self.id, TTL=self.ttl_seconds, RemainingTTL=self.remaining_ttl_seconds)
+        message = wire.lease_pb2.Lease(ID=self.id, TTL=self.ttl_seconds, RemainingTTL=self.remaining_ttl_seconds)
         return message.SerializeToString(deterministic=True)

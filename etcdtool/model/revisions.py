@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from etcdtool.formats.engine import Engine
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["Revisions", "iter_revisions", "revision_columns", "user_keys"]
+__all__ = ["RevisionColumns", "Revisions", "iter_revisions", "revision_columns", "user_keys"]
 
 _ITEMS_PER_BLOCK = 4096
 _TAG_KEY = 0x0A
 _LENGTH_BYTES_MAX = 7
 """A word holds the tag and so many bytes of the length behind it."""
 _LOW_BYTE = np.uint64(0xFF)
-_EIGHT_BITS = np.uint64(8)
+_WORDS_OF_AN_ENTRY = 4
+_EIGHT_BITS, _SEVEN_BYTES = np.uint64(8), np.uint64(56)
 _CONTINUATION_ON_TOP = np.uint64(0x80 << 56)
 
 
@@ -105,43 +106,65 @@ def user_keys(
     return start, key_size
 
 
-def revision_columns(
-    image: Image, words: UnalignedWords, block: columns.LeafBlock
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Read the keys of a block as revisions; return main, sub, tombstone, and which are well formed.
+class RevisionColumns(NamedTuple):
+    """The keys of a block read as revisions, one element a row.
 
-    The others have 0, 0 and False.
+    Attributes:
+        main, sub: uint64; 0 where the key is malformed.
+        tombstone: False there.
+        well_formed: whether it is not.
+        head: uint64, the first word of the value.
     """
-    start, end = block.key_start, block.value_start
-    size = end - start
-    octets = np.frombuffer(image.data, dtype=np.uint8)
+
+    main: NDArray[np.uint64]
+    sub: NDArray[np.uint64]
+    tombstone: NDArray[np.bool_]
+    well_formed: NDArray[np.bool_]
+    head: NDArray[np.uint64]
+
+
+def revision_columns(words: UnalignedWords, block: columns.LeafBlock) -> RevisionColumns:
+    """Read the keys of a block as revisions, and the first words of the values behind them."""
+    size = block.value_start - block.key_start
     long = size == TOMBSTONE_SIZE
-    well_formed = long | (size == REVISION_SIZE)
-    # another length is never read as a revision: those rows look at the file's start instead, and count as zeros
-    whole = well_formed.all()
-    at = start if whole else np.where(well_formed, start, 0)
-    main = words.big_endian(at)
-    sub = words.big_endian(at + 9)
-    well_formed &= (octets[at + 8] == SEPARATOR) & (main <= MAIN_MAX) & (sub <= MAIN_MAX)
-    tombstone = well_formed & long & (octets[end - 1] == TOMBSTONE_MARK)
-    if not well_formed.all():
+    well_formed = size == REVISION_SIZE
+    well_formed |= long
+    # main in the first word, the separator and sub in the next nine bytes, then the value or a tombstone's mark
+    entry = words.rows(block.key_start, _WORDS_OF_AN_ENTRY)
+    second, third, fourth = entry[:, 1], entry[:, 2].copy(), entry[:, 3]
+    main = entry[:, 0].byteswap()
+    sub = second >> _EIGHT_BITS
+    sub |= third << _SEVEN_BYTES
+    sub.byteswap(inplace=True)
+    well_formed &= (second & _LOW_BYTE) == SEPARATOR
+    well_formed &= main <= MAIN_MAX
+    well_formed &= sub <= MAIN_MAX
+    third >>= _EIGHT_BITS
+    tombstone = well_formed & long
+    if tombstone.any():
+        tombstone &= (third & _LOW_BYTE) == TOMBSTONE_MARK
+    head = fourth << _SEVEN_BYTES
+    head |= third
+    if not well_formed.all() or long.any():
         main[~well_formed] = 0
         sub[~well_formed] = 0
-    return main, sub, tombstone, well_formed
+        elsewhere = np.flatnonzero(size != REVISION_SIZE)
+        head[elsewhere] = words[block.value_start[elsewhere]]
+    return RevisionColumns(main, sub, tombstone, well_formed, head)
 
 
 def _iter_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterator[Revisions]:
     words = unaligned_words(image.data)
     for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
-        main, sub, tombstone, well_formed = revision_columns(image, words, block)
-        if not well_formed.all():
-            row = int(np.argmin(well_formed))
+        keys = revision_columns(words, block)
+        if not keys.well_formed.all():
+            row = int(np.argmin(keys.well_formed))
             start = int(block.key_start[row])
             Revision.parse(image.data[start : int(block.value_start[row])], offset=start)
         yield Revisions(
-            main=main.view(np.int64),
-            sub=sub.view(np.int64),
-            tombstone=tombstone,
+            main=keys.main.view(np.int64),
+            sub=keys.sub.view(np.int64),
+            tombstone=keys.tombstone,
             start=block.key_start,
             message_start=block.value_start,
             stop=block.value_end,

@@ -10,7 +10,7 @@ Format: docs/formats/mvcc.md, "Revision keys".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.cursor import Bucket, Item
     from etcdtool.formats.bbolt.page import Image
 
-__all__ = ["Engine", "Rows", "iter_key_values", "iter_rows", "refuse_unreadable"]
+__all__ = ["Engine", "Rows", "expected_rows", "iter_key_values", "iter_rows", "refuse_unreadable"]
 
 _ITEMS_PER_BLOCK = 4096
 _TAG_KEY, _TAG_CREATE, _TAG_MOD, _TAG_VERSION, _TAG_VALUE, _TAG_LEASE = 0x0A, 0x10, 0x18, 0x20, 0x2A, 0x30
 _LOW_BYTE = np.uint64(0xFF)
 _EIGHT_BITS, _SEVEN_BYTES = np.uint64(8), np.uint64(56)
 _CONTINUATION_ON_TOP = np.uint64(0x80 << 56)
+_BITS_OF_A_BYTE, _BITS_OF_A_WORD = np.uint64(3), np.uint64(64)  # the first as a shift
+_FIELDS_BEHIND_THE_KEY = 4
+"""Create, mod, version and the length of the value: a word each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,15 @@ def iter_rows(
         yield _rows_of_block(image, block)
 
 
+def expected_rows(image: Image, bucket: Bucket | None, engine: Engine) -> int:
+    """Return how many rows `iter_rows` will yield; 0 where that is not known beforehand.
+
+    Raises:
+        FormatError: the tree of the bucket cannot be walked.
+    """
+    return columns.pair_count(image, bucket) if bucket is not None and engine == "columns" else 0
+
+
 def iter_key_values(image: Image, bucket: Bucket, *, engine: Engine = "columns") -> Iterator[tuple[Revision, KeyValue]]:
     """Yield every revision of bucket ``key`` with its record, in order: for whoever needs them all as objects.
 
@@ -144,8 +156,8 @@ def _slices(data: memoryview, start: NDArray[np.int64], size: NDArray[np.int64])
 def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
     words = unaligned_words(image.data)
     start, end = block.value_start, block.value_end
-    main, sub, tombstone, well_formed = revision_columns(image, words, block)
-    fields, parsed = _key_value_columns(words, len(image.data), start, end)
+    keys = revision_columns(words, block)
+    fields, parsed = _key_value_columns(_FieldReader(words, keys.head, start, end))
     _parse_rest(image.data, start, end, fields, parsed)
     return Rows(
         offset=block.key_start,
@@ -153,88 +165,139 @@ def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
         revision_size=start - block.key_start,
         message_start=start,
         message_end=end,
-        main=main,
-        sub=sub,
-        tombstone=tombstone,
-        well_formed=well_formed,
+        main=keys.main,
+        sub=keys.sub,
+        tombstone=keys.tombstone,
+        well_formed=keys.well_formed,
         parsed=parsed,
         runs=block.runs(),
         **fields,
     )
 
 
-def _key_value_columns(
-    words: UnalignedWords, data_size: int, start: NDArray[np.int64], end: NDArray[np.int64]
-) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
+def _key_value_columns(reader: _FieldReader) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
     """Read what is written in upstream's order; the second result says of which rows that was true."""
-    reader = _FieldReader(words, data_size, start, end)
     fields: dict[str, NDArray[np.int64]] = {}
     fields["key_start"], fields["key_size"] = reader.bytes_field(_TAG_KEY)
+    reader.look(_FIELDS_BEHIND_THE_KEY)
     fields["create_revision"] = reader.number_field(_TAG_CREATE)
     fields["mod_revision"] = reader.number_field(_TAG_MOD)
     fields["version"] = reader.number_field(_TAG_VERSION)
     fields["value_start"], fields["value_size"] = reader.bytes_field(_TAG_VALUE)
     fields["lease"] = reader.wide_number_field(_TAG_LEASE)
-    return fields, reader.good & (reader.position == end)
+    return fields, reader.good & (reader.position == reader.end)
 
 
 class _FieldReader:
-    """A position in each row's message, moved over one optional field after the other."""
+    """A position in each row's message, moved over one optional field after the other.
 
-    def __init__(self, words: UnalignedWords, data_size: int, start: NDArray[np.int64], end: NDArray[np.int64]) -> None:
-        self.words = words
-        self.end_of_data = data_size
-        self.position = start.copy()
+    A field's tag and number, which is one of at most seven bytes, are taken from the first of the words at hand; then
+    the words move up.
+
+    Attributes:
+        position: where each row's next field begins; anywhere in rows that are not good.
+        end: where its message ends.
+        good: whether all was written as expected so far.
+    """
+
+    def __init__(
+        self, words: UnalignedWords, head: NDArray[np.uint64], start: NDArray[np.int64], end: NDArray[np.int64]
+    ) -> None:
+        self._words = words
+        self._at_hand = [head]
+        self.position = start
         self.end = end
         self.good = np.ones(len(start), dtype=np.bool_)
+
+    def look(self, fields: int) -> None:
+        """Take up the words of so many fields, of rows that are good and go on."""
+        if not self.good.all():
+            self.position = np.where(self.good, self.position, self.end)
+        found = self._words.rows(np.minimum(self.position, self.end), fields)
+        self._at_hand = [found[:, place] for place in range(fields)]
 
     def number_field(self, tag: int) -> NDArray[np.int64]:
         """Read a varint of at most seven bytes; 0 where the field is absent."""
         present, value, size = self._varint(tag)
-        self._advance(present, size + 1)
-        return np.where(present, value, 0)
+        size += 1
+        _zero_where_not(present, value, size)
+        self.position = self.position + size
+        self._move_up(size)
+        return value
 
     def bytes_field(self, tag: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read a length and step over the bytes; return start and size, 0 and 0 where there is nothing."""
         present, size, length_size = self._varint(tag)
-        start = self.position + 1 + length_size
+        length_size += 1
+        _zero_where_not(present, size, length_size)
+        start = self.position + length_size
         # seven bytes of a varint are below 2^49, so the sum stays inside int64
-        self._advance(present, 1 + length_size + size)
-        filled = present & self.good & (size > 0)
-        return np.where(filled, start, 0), np.where(filled, size, 0)
+        self.position = start + size
+        self.good &= self.position <= self.end
+        if not size.all():
+            start[size == 0] = 0
+        return start, size
 
     def wide_number_field(self, tag: int) -> NDArray[np.int64]:
-        """Read a varint of any length on the few rows that have one."""
-        value = np.zeros(len(self.position), dtype=np.int64)
-        rows = np.flatnonzero(self.good & (self.position < self.end))
-        if not len(rows):
+        """Read a varint of any length on the rows that have one, the last field."""
+        going = self.position < self.end
+        going &= self.good
+        if not going.any():
+            return np.zeros(len(going), dtype=np.int64)
+        if going.all():
+            value, self.position = self._wide(tag, self.position, self.end)
             return value
-        at = self.position[rows]
-        word, next_word = self.words[at], self.words[np.minimum(at + 8, self.end_of_data)]
-        number, size = varints.decode_wide(
-            (word >> _EIGHT_BITS) | (next_word << _SEVEN_BYTES), next_word >> _EIGHT_BITS
-        )
-        behind = at + 1 + size
-        present = ((word & _LOW_BYTE) == tag) & (size > 0) & (behind <= self.end[rows])
-        value[rows] = np.where(present, number.view(np.int64), 0)
-        self.position[rows] = np.where(present, behind, at)
+        rows = np.flatnonzero(going)
+        value = np.zeros(len(going), dtype=np.int64)
+        value[rows], self.position[rows] = self._wide(tag, self.position[rows], self.end[rows])
         return value
 
-    def _varint(self, tag: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-        word = self.words[self.position]
-        present = ((word & _LOW_BYTE) == tag) & (self.position < self.end)
-        # seven bytes are left of the word: a bit on top keeps what does not end in them from ending at all
-        value, size = varints.decode((word >> _EIGHT_BITS) | _CONTINUATION_ON_TOP)
-        self.good &= ~present | (size > 0)
-        return present & self.good, value.astype(np.int64), size
+    def _wide(
+        self, tag: int, position: NDArray[np.int64], end: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        found = self._words.rows(position, 2)
+        word, next_word = found[:, 0], found[:, 1]
+        first = word >> _EIGHT_BITS
+        first |= next_word << _SEVEN_BYTES
+        number, size = varints.decode_wide(first, next_word >> _EIGHT_BITS)
+        value = number.view(np.int64)
+        behind = position + 1 + size
+        present = ((word & _LOW_BYTE) == tag) & (size > 0) & (behind <= end)
+        if not present.all():
+            value *= present
+            behind = np.where(present, behind, position)
+        return value, behind
 
-    def _advance(self, present: NDArray[np.bool_], step: NDArray[np.int64]) -> None:
-        moved = np.where(present, self.position + step, self.position)
-        inside = moved <= self.end
-        if not inside.all():
-            self.good &= inside
-            moved = np.where(inside, moved, self.position)
-        self.position = moved
+    def _varint(self, tag: int) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        word = self._at_hand[0]
+        present = (word & _LOW_BYTE) == tag
+        present &= self.position < self.end
+        # seven bytes are left of the word: a bit on top keeps what does not end in them from ending at all
+        number = word >> _EIGHT_BITS
+        number |= _CONTINUATION_ON_TOP
+        value, size = varints.decode(number)
+        ends = size > 0
+        if not ends.all():
+            self.good &= ~present | ends
+            present &= ends
+        return present, value.view(np.int64), size
+
+    def _move_up(self, size: NDArray[np.int64]) -> None:
+        """Drop so many bytes, at most eight, from the front of the words at hand."""
+        bits = size.view(np.uint64) << _BITS_OF_A_BYTE
+        rest = _BITS_OF_A_WORD - bits  # a shift by all bits of a word leaves nothing
+        moved = []
+        for word, next_word in pairwise(self._at_hand):
+            low = word >> bits
+            low |= next_word << rest
+            moved.append(low)
+        self._at_hand = moved
+
+
+def _zero_where_not(present: NDArray[np.bool_], *columns: NDArray[np.int64]) -> None:
+    if not present.all():
+        for column in columns:
+            np.multiply(column, present, out=column)
 
 
 def _parse_rest(

@@ -17,7 +17,15 @@ from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.bbolt.check import check
 from etcdtool.formats.digest import crc32c
 from etcdtool.model import schema
-from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, KeyValue, iter_rows, read_meta, refuse_unreadable
+from etcdtool.model.keyspace import (
+    Compactions,
+    KeyspaceBuilder,
+    KeyValue,
+    expected_rows,
+    iter_rows,
+    read_meta,
+    refuse_unreadable,
+)
 from etcdtool.model.revision import Revision
 from etcdtool.operations.engine import chosen_engine
 
@@ -135,7 +143,7 @@ def _runs(image: Image, bucket: Bucket, engine: Engine) -> Iterator[tuple[int, i
 
 def _read_keys(image: Image, bucket: Bucket, checksum: int) -> tuple[int, int, int]:
     """Return the checksum with bucket ``key`` taken in, the last main revision, and the count of live keys."""
-    builder = KeyspaceBuilder(image)
+    builder = KeyspaceBuilder(image, expected_rows(image, bucket, "columns"))
     last = 0
     for rows in iter_rows(image, bucket):
         for start, stop in rows.runs:

@@ -19,7 +19,7 @@ from etcdtool.checks.revisions import NOT_CHECKED, RowCheck, check_compaction_ma
 from etcdtool.errors import FormatError
 from etcdtool.formats.bbolt import cursor
 from etcdtool.model import schema
-from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, iter_rows, read_meta
+from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, expected_rows, iter_rows, read_meta
 from etcdtool.model.leases import iter_leases
 from etcdtool.model.revision import MAIN_MAX
 from etcdtool.operations.limiter import Limiter, limited
@@ -101,11 +101,11 @@ class ContentCheck:
 
     def _keys(self, bucket: Bucket, meta: dict[bytes, bytes], leases: LeaseCheck | None) -> Iterator[Finding]:
         compactions = _compactions(meta)
-        builder = KeyspaceBuilder(self.image)
         check = RowCheck(self.image.data, compactions.revision if compactions else MAIN_MAX)
         limiter = Limiter()
         found: list[Finding] = []
         try:
+            builder = KeyspaceBuilder(self.image, expected_rows(self.image, bucket, self.engine))
             for rows in iter_rows(self.image, bucket, engine=self.engine):
                 found.extend(limiter.pass_on(check.findings(rows)))
                 builder.add(rows)

@@ -10,10 +10,7 @@ from etcdtool.checks import policy as conditions
 from etcdtool.checks.container import check_name
 from etcdtool.checks.policy import Policy
 from etcdtool.errors import EtcdtoolError, FormatError, SourceError, UsageError
-from etcdtool.operations.hashkv_compare import compare
-from etcdtool.operations.restore import simulate
 from etcdtool.operations.verify import Depth, verify
-from etcdtool.operations.verify_datadir import DataDirCheck, stored_in
 from etcdtool.sources import Workspace, find_place, holder_of, locate, open_place
 
 if TYPE_CHECKING:
@@ -120,6 +117,8 @@ def verify_source(path: Path, *, progress: Progress | None = None, options: Veri
         if options.same_as is not None:
             report.extend(found.check_same(options.same_as))
         if options.simulate_restore and found.database is not None:
+            from etcdtool.operations.restore import simulate  # noqa: PLC0415  on request only
+
             report.extend(simulate(found.database, check=lambda folder: verify_source(folder).report).findings)
         if found.database is not None:
             found.database.file.check_unchanged()
@@ -149,6 +148,8 @@ class _Found:
         return VerifiedSource(kind=self.database.kind, size=self.database.size, report=report)
 
     def _verified_data_dir(self) -> VerifiedSource:
+        from etcdtool.operations.verify_datadir import DataDirCheck  # noqa: PLC0415  a snapshot goes without raft
+
         parts = self.place.data_dir
         assert parts is not None
         holder = holder_of(parts.lockable)
@@ -177,9 +178,13 @@ class _Found:
         return VerifiedSource(kind=self.place.described(kind), size=size, report=report)
 
     def check_cluster_id(self) -> Iterator[Finding]:
+        if self.options.policy.cluster_id is None:
+            return
+        from etcdtool.operations.verify_datadir import stored_in  # noqa: PLC0415  as above
+
         stored = stored_in(self.database)
         member_ids = stored.members if stored is not None else {}
-        return conditions.check_cluster_id(
+        yield from conditions.check_cluster_id(
             self.options.policy, self.place.shown, logged=self.cluster_id, member_ids=member_ids.keys()
         )
 
@@ -189,6 +194,8 @@ class _Found:
         Raises:
             EtcdtoolError: the other one cannot be opened.
         """
+        from etcdtool.operations.hashkv_compare import compare  # noqa: PLC0415  on request only
+
         with Workspace() as workspace:
             other = open_place(find_place(other_path, workspace), workspace, live=self.options.live)
             if self.database is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,6 +9,7 @@ from etcdtool.errors import FormatError, SourceError
 from etcdtool.formats.compression import Packing, decompress
 
 if TYPE_CHECKING:
+    import tarfile
     from collections.abc import Callable
 
     from etcdtool.sources.files import Workspace
@@ -66,6 +66,8 @@ def unpack_tar(path: Path, workspace: Workspace, *, wanted: Callable[[PurePosixP
         FormatError: the archive is damaged or cut short, or a wanted file is a link, or its name leads elsewhere.
         SourceError: the temporary disk has no room for what is in it.
     """
+    import tarfile  # noqa: PLC0415  few sources are one
+
     folder = workspace.folder()
     claimed_size = 0
     try:

@@ -110,7 +110,7 @@ class Places:
                 self._elements("branch", page.offset, page.count, _BRANCH_FIELDS)
             for start, stop in zip(level.key_start.tolist(), level.key_end.tolist(), strict=True):
                 self._add("branch", "key", start, stop)
-        for page_id in tree.leaves.tolist():
+        for page_id in tree.leaves.page.tolist():
             self._leaf(kind, image.page(page_id))
         return set(tree.owned.tolist())
 

@@ -9,7 +9,7 @@ Everything here is plain and slow: `etcdtool.formats.bbolt.columns` is the fast 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from etcdtool.formats.bbolt.meta import choose_meta, cut_short, detect_page_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from etcdtool.formats.bbolt.columns import Leaves
     from etcdtool.formats.bbolt.meta import Meta
 
 __all__ = [
@@ -127,6 +128,7 @@ class Image:
         meta: the meta in use.
         metas: both, by place.
         page_limit: pages that can be read: the high-water mark, or fewer in an image opened as partial.
+        leaves: where `etcdtool.formats.bbolt.columns` keeps the leaf pages of trees that it has walked, by root page.
     """
 
     data: memoryview
@@ -134,6 +136,7 @@ class Image:
     meta: Meta
     metas: tuple[Meta, Meta]
     page_limit: int
+    leaves: dict[int, Leaves] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def open(cls, data: memoryview, *, partial: bool = False) -> Image:

@@ -13,7 +13,7 @@ from etcdtool.formats.bbolt.columns import PAGES_PER_BLOCK, iter_leaf_blocks, wa
 from etcdtool.formats.bbolt.page import PageError
 from etcdtool.formats.bbolt.tree_check import USED
 from etcdtool.formats.bbolt.writer import KEY_SIZE_MAX
-from etcdtool.formats.words import Strings, compare, unaligned_words
+from etcdtool.formats.words import Strings, ascend, compare, unaligned_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def _is_good(image: Image, tree: Tree, marks: bytearray) -> bool:
     firsts: list[Strings] = []
     lasts: list[Strings] = []
     for block in iter_leaf_blocks(image, tree.leaves, PAGES_PER_BLOCK):
-        if block.flags.any() or not block.is_gapless(image.page_size) or not _ascends(words, block):
+        if block.flags.any() or not block.gapless or not _ascends(words, block):
             return False
         first, last = _ends_of_pages(block)
         firsts.append(first)
@@ -77,7 +77,7 @@ def _separates(words: UnalignedWords, levels: tuple[Level, ...], first: Strings,
 
 def _ascends(words: UnalignedWords, block: LeafBlock) -> bool:
     keys = Strings(block.key_start, block.value_start - block.key_start)
-    return _fits(keys) and _is_below(words, _rows(keys, slice(None, -1)), _rows(keys, slice(1, None)))
+    return _fits(keys) and ascend(words, keys)
 
 
 def _is_below(words: UnalignedWords, left: Strings, right: Strings) -> bool:
@@ -95,11 +95,9 @@ def _keys(level: Level) -> Strings:
 
 def _ends_of_pages(block: LeafBlock) -> tuple[Strings, Strings]:
     """Return the first and the last key of each page in the block."""
-    turns = np.flatnonzero(block.page[1:] != block.page[:-1])
-    first = np.concatenate((np.zeros(1, dtype=np.int64), turns + 1))
-    last = np.concatenate((turns, np.array([len(block) - 1])))
+    last = np.append(block.first[1:], len(block)) - 1
     keys = Strings(block.key_start, block.value_start - block.key_start)
-    return _rows(keys, first), _rows(keys, last)
+    return _rows(keys, block.first), _rows(keys, last)
 
 
 def _rows(strings: Strings, rows: slice | NDArray[np.int64]) -> Strings:
