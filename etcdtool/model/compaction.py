@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from etcdtool.model.grouping import NO_ROW
 from etcdtool.model.key_index import index_keys
 from etcdtool.model.revision import Revision
 
@@ -87,9 +88,11 @@ def _tombstones_at(history: History, revision: int) -> NDArray[np.bool_]:
 
 def _kept(history: History, revision: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return which rows are kept and no tombstones, and the numbers of the tombstones at the revision that are kept."""
-    order, first = _indexed(history)
     # rows ascend by revision, so a row's number tells whether it is reached
     begin, end = np.searchsorted(history.main, revision, "left"), np.searchsorted(history.main, revision, "right")
+    if len(history) and history.main[0] >= 1 and not history.tombstone[begin:end].any():
+        return _newest(history, int(end)), np.empty(0, dtype=np.int64)
+    order, first = _indexed(history)
     tombstone = history.tombstone[order]
     reached = order < end
     newest = reached.copy()
@@ -108,6 +111,15 @@ def _kept(history: History, revision: int) -> tuple[NDArray[np.bool_], NDArray[n
     kept = np.zeros(len(history), dtype=np.bool_)
     kept[order[newest]] = True
     return kept, order[ending]
+
+
+def _newest(history: History, end: int) -> NDArray[np.bool_]:
+    """Tell of each row whether it is the newest of its key among the first ``end`` rows, and no tombstone."""
+    newest = np.zeros(len(history), dtype=np.bool_)
+    newest[:end] = ~history.tombstone[:end]
+    superseded = history.before[:end]
+    newest[superseded[superseded != NO_ROW]] = False
+    return newest
 
 
 def _indexed(history: History) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["NO_ROW", "Keys", "group_rows", "hash_keys", "rows_before"]
+__all__ = ["NO_ROW", "Keys", "group_rows", "grouped", "hash_keys", "rows_before"]
 
 NO_ROW = -1
 
@@ -122,7 +122,7 @@ def group_rows(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64
         order: row numbers, those of one key next to each other and ascending; the keys in no particular order.
         first: for each place in ``order``, whether a new key begins there.
     """
-    order, first, _ = _grouped(keys, hashes)
+    order, first, _ = grouped(keys, hashes)
     return order, first
 
 
@@ -133,10 +133,11 @@ def rows_before(keys: Keys, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         keys: the keys of the rows.
         hashes: what `hash_keys` gave for them; overwritten.
     """
-    return _grouped(keys, hashes)[2]
+    return grouped(keys, hashes)[2]
 
 
-def _grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+def grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Return what `group_rows` and what `rows_before` give."""
     order, first = _sorted(hashes)
     before = _links(order, first)
     unequal = _unequal_rows(keys, before)
@@ -165,7 +166,7 @@ def _sorted(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.b
 
 
 def _links(order: NDArray[np.int64], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return for each row the one before it in its group."""
+    """Return for each row the one before it in its group, `NO_ROW` where there is none; see `group_rows`."""
     before = np.empty(len(order), dtype=np.int64)
     for start in range(0, len(order), _PLACES_PER_BLOCK):
         stop = min(start + _PLACES_PER_BLOCK, len(order))

@@ -17,7 +17,7 @@ from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
 from etcdtool.model.compactions import Compactions, read_meta
-from etcdtool.model.grouping import Keys, group_rows, hash_keys
+from etcdtool.model.grouping import NO_ROW, Keys, grouped, hash_keys
 from etcdtool.model.growing import GrowingColumn
 from etcdtool.model.revision import MAIN_MAX
 from etcdtool.model.revisions import iter_revisions, user_keys
@@ -57,6 +57,7 @@ class History:
         key_start, key_size: where the user's key lies.
         order: row numbers brought together by key, ascending within a key; keys in no particular order.
         first: for each place in ``order``, whether a new key begins there.
+        before: the row before each one that has the same key, `NO_ROW` where there is none.
     """
 
     data: memoryview
@@ -70,6 +71,7 @@ class History:
     key_size: NDArray[np.uint32]
     order: NDArray[np.int64]
     first: NDArray[np.bool_]
+    before: NDArray[np.int64]
 
     @classmethod
     def read(
@@ -105,8 +107,8 @@ class History:
                 advance(int((block.stop - block.start).sum()))
         taken = {name: column.finish() for name, column in parts.items()}
         keys = Keys(image.data, words, taken["key_start"], taken["key_size"])
-        order, first = _group_plainly(keys) if engine == "plain" else group_rows(keys, hashes.finish())
-        return cls(data=image.data, compactions=compactions, order=order, first=first, **taken)
+        order, first, before = _group_plainly(keys) if engine == "plain" else grouped(keys, hashes.finish())
+        return cls(data=image.data, compactions=compactions, order=order, first=first, before=before, **taken)
 
     def __len__(self) -> int:
         return len(self.main)
@@ -160,10 +162,13 @@ def _add(
         column.extend(taken[name])
 
 
-def _group_plainly(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _group_plainly(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     groups: dict[bytes, list[int]] = {}
+    before: list[int] = []
     for row in range(len(keys.start)):
-        groups.setdefault(keys(row), []).append(row)
+        group = groups.setdefault(keys(row), [])
+        before.append(group[-1] if group else NO_ROW)
+        group.append(row)
     order = [row for rows in groups.values() for row in rows]
     first = [place == 0 for rows in groups.values() for place in range(len(rows))]
-    return np.array(order, dtype=np.int64), np.array(first, dtype=np.bool_)
+    return np.array(order, dtype=np.int64), np.array(first, dtype=np.bool_), np.array(before, dtype=np.int64)

@@ -19,8 +19,9 @@ _TWO_BYTES = 1 << 14
 _FOUR_BYTES = 1 << 28
 
 # varints of one and two bytes, and the two bytes that start a longer one
-_SHORT = [bytes((n,)) if n < 0x80 else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_TWO_BYTES)]
-_CONTINUED = [bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TWO_BYTES)]
+_LAST, _BEFORE_OTHERS = ([bytes((bits | top,)) for bits in range(0x80)] for top in (0, 0x80))
+_SHORT = [*_LAST, *(low + high for high in _LAST[1:] for low in _BEFORE_OTHERS)]
+_CONTINUED = [low + high for high in _BEFORE_OTHERS for low in _BEFORE_OTHERS]
 
 
 class KeyValue(msgspec.Struct, frozen=True, gc=False):
