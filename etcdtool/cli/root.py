@@ -28,13 +28,14 @@ _BROKEN_PIPE = 141
 _COMMANDS = {
     "convert": ("etcdtool.cli.convert:convert_command", "Turn v2 keys and discovery records into a v3 snapshot."),
     "converters": ("etcdtool.cli.converters:converters_command", "List the converters that convert can use."),
-    "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, members."),
+    "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, check, members."),
     "snapshot": ("etcdtool.cli.snapshot:snapshot_group", "Look at and check v3 snapshot files."),
     "verify": (
         "etcdtool.cli.snapshot_verify:verify_command",
         "Check snapshots and data dirs: trailer, pages, revisions, log.",
     ),
     "migrate": ("etcdtool.cli.migrate:migrate_command", "Bring a data dir's storage to another version of etcd."),
+    "check": ("etcdtool.cli.check:check_group", "Check for custom v2 content with the words of etcdutl 3.5."),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
     "completion": (
         "etcdtool.cli.completion:completion_command",

@@ -15,6 +15,10 @@ _COMMANDS = {
     "list": ("etcdtool.cli.v2_list:list_command", "List the keys, hidden ones included."),
     "get": ("etcdtool.cli.v2_get:get_command", "Print the value of one key."),
     "export": ("etcdtool.cli.v2_export:export_command", "Print every node as one line of JSON."),
+    "check": (
+        "etcdtool.cli.v2_check:check_command",
+        "Say whether etcd 3.6 and 3.7 start on a data dir, and what they would lose.",
+    ),
     "members": ("etcdtool.cli.v2_members:members_command", "List the members of the cluster."),
 }
 
@@ -27,7 +31,7 @@ v2_group = LazyGroup(
     a JSON dump of GET /v2/keys/?recursive=true, or a tar of any of these, plain, .gz or .zst. Several data dirs are
     read as one cluster.
     """,
-    short_help="Look at v2 data: status, list, get, export, members.",
+    short_help="Look at v2 data: status, list, get, export, check, members.",
     exit_codes=SOURCE_EXIT_STATUS,
     examples=["etcdtool v2 status /var/lib/etcd", "etcdtool v2 export /var/lib/etcd > nodes.jsonl"],
 )

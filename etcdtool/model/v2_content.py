@@ -7,8 +7,7 @@ Upstream: ``IsMetaStoreOnly`` in ``server/etcdserver/api/membership/storev2.go``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +20,7 @@ _MEMBERS, _AUTH = "0", "2"
 _AUTH_FOLDERS = ("/2/users", "/2/roles")
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPath:
+class StoredPath(NamedTuple):
     """A node that is no member's.
 
     Attributes:

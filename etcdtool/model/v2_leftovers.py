@@ -27,6 +27,7 @@ from etcdtool.model.protofields import LENGTH, VARINT, iter_fields
 from etcdtool.model.raft_log import V2Request, parse_request
 from etcdtool.model.store_v2_members import VERSION_PATH, is_attributes_path
 from etcdtool.model.store_v2_tree import clean
+from etcdtool.model.v2_request import parse_canonical_v2_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +114,9 @@ def is_taken_by_3_6(request: V2Request) -> bool:
 
 def is_taken_by_3_7(data: bytes) -> bool:
     """Tell whether 3.7 gets past an entry's data that hold a v2 request: by taking them for a read of the v3 API."""
+    canonical = parse_canonical_v2_request(data)
+    if canonical is not None and canonical.path.startswith("/"):
+        return False  # "/" would begin field 5 of a range request with a wire type that there is not
     outer, has_id = bytearray(), False
     for number, wire_type, content in iter_fields(data):
         if number == _ID and wire_type == VARINT:

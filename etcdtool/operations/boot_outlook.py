@@ -44,6 +44,7 @@ _FIRST_FROM_RECORD = (3, 7)
 _FIRST_WITHOUT_V2 = (3, 6)
 _NEWEST = (3, 7)
 _NAMED_AT_MOST = 5
+_KEPT_SIZE_MAX = 1024
 _HINT_CONTENT = (
     "Turn what is needed of it into v3 keys with etcdtool convert, then take it out of the way with etcdtool v2 drop"
 )
@@ -75,6 +76,7 @@ class MemberFiles:
     log: LogCheck
     image: Image | None
     _asked: _Asked | None = None
+    _store: Store | None = None
 
     def asked(self) -> _Asked:
         """Return what the log asks for, from the lowest index on that a server may read it behind; read once.
@@ -88,18 +90,18 @@ class MemberFiles:
         return self._asked
 
     def store(self) -> Store:
-        """Make the v2 store of the ``.snap`` that 3.5 and 3.6 start from, or an empty one.
+        """Return the v2 store of the ``.snap`` that 3.5 and 3.6 start from, or an empty one; made once.
 
         Raises:
             FormatError: it holds none.
         """
-        snap = self.log.start_snap
-        if snap is None:
-            return Store()
-        try:
-            return Store.recover(snap.data)
-        except FormatError as error:
-            raise error.at(self.log.start) from error
+        if self._store is None:
+            snap = self.log.start_snap
+            try:
+                self._store = Store.recover(snap.data) if snap is not None else Store()
+            except FormatError as error:
+                raise error.at(self.log.start) from error
+        return self._store
 
     def start_index(self, version: Version) -> int:
         """Return the raft index that a server of a version reads the log behind."""
@@ -239,8 +241,9 @@ def _read(log: Scan, start: int) -> _Asked:
             request = parse_request(data)
             if isinstance(request, V2Request):
                 judged = judge(entry.index, entry.term, request, data)
-                # values may be large, and there may be a hundred thousand of them
-                requests.append(replace(judged, request=structs.replace(request, value="", prev_value="")))
+                if len(data) > _KEPT_SIZE_MAX:  # there may be a hundred thousand of them
+                    judged = replace(judged, request=structs.replace(request, value="", prev_value=""))
+                requests.append(judged)
                 if request.method == "PUT" and request.path == VERSION_PATH:
                     versions.append((entry.index, request.value))
             elif isinstance(request, V3Request) and request.kind == "cluster_version_set":

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = re.compile(r'"((?:wal|v2|snap|convert|discovery)\.[a-z][a-z0-9-]+)"')
+CODE = re.compile(r'"((?:wal|v2|snap|convert|discovery|boot)\.[a-z][a-z0-9-]+)"')
 
 
 def test_every_code_of_reading_and_converting_is_explained() -> None:
