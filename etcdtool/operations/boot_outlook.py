@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from msgspec import structs
 
@@ -31,7 +31,7 @@ from etcdtool.model.v2_content import StoredPath, custom_paths
 from etcdtool.model.v2_leftovers import LoggedV2Request, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.wal import Scan
@@ -48,6 +48,7 @@ _KEPT_SIZE_MAX = 1024
 _HINT_CONTENT = (
     "Turn what is needed of it into v3 keys with etcdtool convert, then take it out of the way with etcdtool v2 drop"
 )
+_HINT_DAMAGED = "Use another member's data; etcdtool verify says all that is wrong"
 _HINT_OWN_REQUESTS = (
     "Servers up to 3.5 write them themselves: etcdtool v2 drop takes them out of the way, and so does a snapshot that "
     "a server takes (--snapshot-count)"
@@ -69,14 +70,34 @@ class MemberFiles:
     Attributes:
         name: what to call the data dir.
         log: its log and ``.snap`` files.
-        image: its database; None where there is none.
+        meta, cluster: buckets of its database; None where there is none.
+        damage: what is wrong with the database, where these cannot be read.
     """
 
     name: str
     log: LogCheck
-    image: Image | None
+    meta: Mapping[bytes, bytes] | None = None
+    cluster: Mapping[bytes, bytes] | None = None
+    damage: Finding | None = None
     _asked: _Asked | None = None
     _store: Store | None = None
+
+    @classmethod
+    def of(cls, name: str, log: LogCheck, image: Callable[[], Image] | None) -> Self:
+        """Read what is needed of a database; ``image`` opens it, and may raise FormatError."""
+        if image is None:
+            return cls(name=name, log=log)
+        try:
+            opened = image()
+            member = cls(
+                name=name, log=log, meta=read_bucket(opened, schema.META), cluster=read_bucket(opened, schema.CLUSTER)
+            )
+            member.applied_index()  # says so here where it is none
+            detect_version(member.meta or {})
+        except FormatError as error:
+            detail = f"the database cannot be read: {error.message}"
+            return cls(name=name, log=log, damage=_error("boot.database-damaged", name, detail, _HINT_DAMAGED))
+        return member
 
     def asked(self) -> _Asked:
         """Return what the log asks for, from the lowest index on that a server may read it behind; read once.
@@ -112,10 +133,7 @@ class MemberFiles:
 
     def applied_index(self) -> int:
         """Return the raft index that the database has applied; 0 where there is none."""
-        if self.image is None:
-            return 0
-        meta = read_bucket(self.image, schema.META)
-        return schema.parse_uint64(meta.get(schema.CONSISTENT_INDEX, bytes(8)), "consistent_index")
+        return schema.parse_uint64((self.meta or {}).get(schema.CONSISTENT_INDEX, bytes(8)), "consistent_index")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +200,7 @@ def outlook(member: MemberFiles, version: Version) -> Outlook:
         refuser = min(version, _NEWEST)
         requests = tuple(one for one in member.asked().requests if one.index > start and refuser in one.refused_by)
     others = (
-        *_log_errors(member),
+        *_damage(member),
         *_storage(member, version),
         *_cluster_version(member, version, start),
         *_database(member, version, start),
@@ -190,20 +208,22 @@ def outlook(member: MemberFiles, version: Version) -> Outlook:
     return Outlook(version=version, start_index=start, content=content, requests=requests, others=others)
 
 
-def _log_errors(member: MemberFiles) -> Iterator[Finding]:
-    """Yield what is wrong with the log as a whole: a server stops at it, or takes itself for a new member."""
+def _damage(member: MemberFiles) -> Iterator[Finding]:
+    """Yield what is wrong with log or database as a whole: a server stops at it, or takes itself for a new member."""
     codes = {wal.NOT_THERE.code, wal.DAMAGED.code, wal.DAMAGED_BEFORE.code}
-    return (finding for finding in member.log.findings if finding.code in codes)
+    yield from (finding for finding in member.log.findings if finding.code in codes)
+    if member.damage is not None:
+        yield member.damage
 
 
 def _storage(member: MemberFiles, version: Version) -> Iterator[Finding]:
-    if member.image is None or version < _FIRST_WITHOUT_V2:
+    if member.meta is None or version < _FIRST_WITHOUT_V2:
         return  # 3.5 does not look
-    stored = detect_version(read_bucket(member.image, schema.META))
+    stored = detect_version(member.meta)
     if stored is not None and stored.to_minor() > SemanticVersion(*version):
         yield _error(
             "boot.storage-version",
-            member,
+            member.name,
             f"etcd {_text(version)} refuses storage of version {stored.major}.{stored.minor}",
             f"Let etcdtool migrate bring it down: --target-version {_text(version)}",
         )
@@ -215,7 +235,7 @@ def _cluster_version(member: MemberFiles, version: Version, start: int) -> Itera
     if higher:
         yield _error(
             "boot.cluster-version",
-            member,
+            member.name,
             f"etcd {_text(version)} refuses a cluster of version {max(higher)}",
             f"Bring it down with etcdctl downgrade enable {_text(version)} while the cluster runs, or take a snapshot "
             f"and restore it with snapshot restore --for-version {_text(version)}",
@@ -226,9 +246,7 @@ def _agreed(member: MemberFiles, version: Version) -> str:
     """Return the cluster's version as a server finds it when it starts: up to 3.5 in the v2 store."""
     if version < _FIRST_WITHOUT_V2:
         return cluster_version(member.store()) or ""
-    if member.image is None:
-        return ""
-    return read_bucket(member.image, schema.CLUSTER).get(CLUSTER_VERSION, b"").decode("ascii", "replace")
+    return (member.cluster or {}).get(CLUSTER_VERSION, b"").decode("ascii", "replace")
 
 
 def _read(log: Scan, start: int) -> _Asked:
@@ -255,13 +273,13 @@ def _read(log: Scan, start: int) -> _Asked:
 
 def _database(member: MemberFiles, version: Version, start: int) -> Iterator[Finding]:
     """Look whether the database is where the snapshot is that the server starts from, or may be taken from a leader."""
-    if version < _FIRST_WITHOUT_V2 or member.applied_index() >= start:
+    if version < _FIRST_WITHOUT_V2 or member.damage is not None or member.applied_index() >= start:
         return
     if f"{start:016x}.snap.db" not in {path.name for path in member.log.parts.received}:
-        where = "there is no database" if member.image is None else f"it has applied {member.applied_index()} only"
+        where = "there is no database" if member.meta is None else f"it has applied {member.applied_index()} only"
         yield _error(
             "boot.database-behind",
-            member,
+            member.name,
             f"etcd {_text(version)} needs a database that has applied raft index {start}, and {where}",
             "Let etcdtool convert make a v3 snapshot of v2 data; else use another member's data",
         )
@@ -279,8 +297,8 @@ def _parsed(text: str) -> SemanticVersion | None:
         return None
 
 
-def _error(code: str, member: MemberFiles, detail: str, hint: str) -> Finding:
-    return Finding(code=code, severity=Severity.ERROR, where=member.name, detail=detail, hint=hint)
+def _error(code: str, name: str, detail: str, hint: str) -> Finding:
+    return Finding(code=code, severity=Severity.ERROR, where=name, detail=detail, hint=hint)
 
 
 def _text(version: Version) -> str:

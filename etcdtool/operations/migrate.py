@@ -216,7 +216,7 @@ class _Work:
         target = self._options.target
         if target > NEWEST_KNOWN:
             return
-        member = MemberFiles(name=str(self._options.data_dir), log=log, image=self._image)
+        member = MemberFiles.of(str(self._options.data_dir), log, lambda: self._image)
         found = outlook(member, (target.major, target.minor)).obstacles(member.name)
         for finding in found:
             if finding.code != "boot.storage-version":  # that was migrated just now

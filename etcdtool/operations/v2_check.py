@@ -94,7 +94,7 @@ def check_v2(path: Path, *, wal_dir: Path | None = None) -> V2Check:
 
     Raises:
         SourceError: it cannot be read, or is no data dir.
-        FormatError: the database or the v2 store is damaged.
+        FormatError: the v2 store or an entry of the log is damaged.
     """
     with Workspace() as workspace:
         place = find_place(path, workspace, wal_dir=wal_dir)
@@ -106,8 +106,11 @@ def check_v2(path: Path, *, wal_dir: Path | None = None) -> V2Check:
         holder = holder_of(parts.lockable)
         log = LogCheck(parts=parts, in_use=holder is not None)
         log.read()
-        database = open_place(place, workspace, live=True) if parts.database is not None else None
-        member = MemberFiles(name=place.shown, log=log, image=database.image if database is not None else None)
+        member = MemberFiles.of(
+            place.shown,
+            log,
+            (lambda: open_place(place, workspace, live=True).image) if parts.database is not None else None,
+        )
         found = _Checking(member, place.described("data dir")).run()
         if holder is None:
             _refuse_changed(log.files)

@@ -148,7 +148,7 @@ def test_force_sets_what_no_plan_leads_to(tmp_path: Path) -> None:
             128,
             "Error: failed to parse target version: strconv.Par",
         ),
-        (("--bogus",), 1, "Error: no such option"),
+        (("--bogus",), 1, "Error: unknown flag: --bogus"),
     ],
 )
 def test_words_that_are_off(words: tuple[str, ...], exit_code: int, said: str) -> None:

@@ -216,3 +216,13 @@ def test_damaged_log_is_no_clean_one() -> None:
     assert "wal.damaged" in codes(found)
     assert not any(one["starts"] for one in found["etcd"].values())
     assert not found["content_known"]
+
+
+def test_damaged_database_is_no_matter_of_v2(tmp_path: Path) -> None:
+    data_dir = samples.fresh("v3/3.6/data.tar.gz", tmp_path)
+    with (data_dir / "member/snap/db").open("r+b") as file:
+        file.write(bytes(1 << 14))
+    exit_code, found = checked(data_dir)
+    assert exit_code == 3
+    assert [one["others"] for one in found["etcd"].values()] == [["boot.database-damaged"]] * 2
+    assert (store_check(data_dir).exit_code, store_check(data_dir).stdout) == (0, CLEAN)
