@@ -17,6 +17,7 @@ check_group = LazyGroup(
     "check",
     lazy=_COMMANDS,
     upstream=True,
+    short_help="Check for custom v2 content with the words of etcdutl 3.5.",
     help="Check properties of a data dir, with the words and exit codes of etcdutl 3.5.",
     examples=["etcdtool check v2store --data-dir /var/lib/etcd"],
     exit_codes={0: "it passes", 1: "it does not pass, or it failed"},
