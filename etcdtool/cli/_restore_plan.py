@@ -9,7 +9,7 @@ from etcdtool.cli._members import id_json, member_fields
 from etcdtool.cli.printers import Table
 from etcdtool.cli.text import printable, quoted
 from etcdtool.model.membership import member_id_text
-from etcdtool.operations.restore_edit import version_text
+from etcdtool.operations.restore_version import version_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,8 @@ from etcdtool.cli.printers import show
 from etcdtool.cli.progress import Progress
 from etcdtool.errors import EtcdtoolError
 from etcdtool.operations.restore import RestoreOptions, restore
-from etcdtool.operations.restore_edit import VERSIONS, version_text
 from etcdtool.operations.restore_options import KUBERNETES_BUMP
+from etcdtool.operations.restore_version import VERSIONS, version_text
 from etcdtool.targets import Owner
 
 if TYPE_CHECKING:
@@ -131,6 +131,12 @@ class _Mode(click.ParamType[int]):
     "--skip-hash-check", is_flag=True, help="Take a file whose sha256 is wrong or absent, as a copied member/snap/db."
 )
 @click.option(
+    "--level",
+    type=click.Choice(["quick", "full"]),
+    default="full",
+    help="quick reads no keys: sha256, pages and small buckets. What it leaves out is named in a warning.",
+)
+@click.option(
     "--bump-revision", type=_Uint64(), default=0, metavar="N", help="Raise the revision by N; with --mark-compacted."
 )
 @click.option(
@@ -163,7 +169,14 @@ class _Mode(click.ParamType[int]):
 )
 @click.pass_context
 def restore_command(
-    context: click.Context, /, *, files: tuple[Path, ...], dry_run: bool, profile: str | None, **options: Any
+    context: click.Context,
+    /,
+    *,
+    files: tuple[Path, ...],
+    dry_run: bool,
+    profile: str | None,
+    level: str,
+    **options: Any,
 ) -> None:
     """Make the data dir of a member of a new cluster from a snapshot, or those of all its members.
 
@@ -179,6 +192,7 @@ def restore_command(
         log.tell(f"--profile kubernetes: {_KUBERNETES_REASON}", {"bump-amount": KUBERNETES_BUMP})
     if (options["bump_revision"] > 0) != options["mark_compacted"]:
         raise click.UsageError("--mark-compacted required if --revision-bump > 0", context)
+    options["quick"] = level == "quick"
     _refuse_contradiction(context, **options)
     options["owner"] = Owner.parse(options["owner"]) if options["owner"] is not None else Owner()
     chosen = RestoreOptions(**options | {"for_version": _version(options["for_version"])})
@@ -194,7 +208,11 @@ def restore_command(
     show(PlanView(planned), write_out())
 
 
-def _refuse_contradiction(context: click.Context, *, all_members: bool, output: Path | None, **_: Any) -> None:
+def _refuse_contradiction(
+    context: click.Context, *, all_members: bool, output: Path | None, quick: bool, drop_lease_orphans: bool, **_: Any
+) -> None:
+    if quick and drop_lease_orphans:
+        raise click.UsageError("--drop-lease-orphans reads every key, so it goes with --level full", context)
     if all_members != (output is not None):
         raise click.UsageError("--all-members and --output go together", context)
     given = [name for name in sorted(_OWN) if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]

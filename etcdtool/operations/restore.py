@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etcdtool.model.schema import Version
-    from etcdtool.operations.restore_choices import Counts
+    from etcdtool.operations.restore_changes import Counts
     from etcdtool.operations.restore_events import Events
     from etcdtool.operations.restore_options import Layout, MemberPlace
     from etcdtool.sources import Database
@@ -126,7 +126,9 @@ def _restore(
         output.refuse_full_disk(database.size)
         share = _Share(progress, len(layout.members))
         with StagedDatabase(output.data, output.database_name(first), database) as staged:
-            report = staged.verify(skip_hash_check=options.skip_hash_check, events=events, progress=share)
+            report = staged.verify(
+                skip_hash_check=options.skip_hash_check, quick=options.quick, events=events, progress=share
+            )
             tell_of_members(database.image, layout, events)
             version, counts = staged.edit(first.cluster, options.for_version, options.changes, events)
         for number, place in enumerate(layout.members):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etcdtool.checks import leases as lease_checks
@@ -29,49 +28,10 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.transaction import Transaction
     from etcdtool.operations.restore_events import Events
 
-__all__ = ["Changes", "Counts", "clear_alarms", "disable_auth", "drop_lease_orphans"]
+__all__ = ["clear_alarms", "disable_auth", "drop_lease_orphans"]
 
 _U64 = struct.Struct(">Q")
 _DISABLED, _ENABLED = b"\0", b"\1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What is changed beside members and raft's numbers.
-
-    Attributes:
-        bump_revision: by how much the revision goes up; 0 leaves it and the compaction alone.
-        clear_alarms: no alarm stands afterwards.
-        disable_auth: nobody has to log in afterwards; users and roles stay.
-        drop_lease_orphans: live keys that name a lease that does not exist are deleted.
-    """
-
-    bump_revision: int = 0
-    clear_alarms: bool = False
-    disable_auth: bool = False
-    drop_lease_orphans: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """What was changed.
-
-    Attributes:
-        revision, new_revision: the last one stored before and after.
-        compacted: whether everything up to the new one is marked compacted.
-        alarms: taken away; None: not asked for.
-        auth: whether authentication was on and is off now; None: not asked for.
-        lease_orphans: keys deleted; None: not asked for.
-        appended: revisions written at the end of bucket ``key``.
-    """
-
-    revision: int = 0
-    new_revision: int = 0
-    compacted: bool = False
-    alarms: int | None = None
-    auth: bool | None = None
-    lease_orphans: int | None = None
-    appended: int = 0
 
 
 def clear_alarms(transaction: Transaction, events: Events) -> int:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etcdtool.checks import container
+from etcdtool.checks.skipped import SKIPPED
 from etcdtool.errors import AnswerIsNoError, ChecksumError
 from etcdtool.findings import Severity
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
-from etcdtool.model.keyspace import read_meta
+from etcdtool.model.compactions import read_meta
 from etcdtool.operations.hasher import Hasher
-from etcdtool.operations.restore_edit import edit_database, version_to_write
-from etcdtool.operations.verify import verify
+from etcdtool.operations.restore_version import version_to_write
 from etcdtool.targets import Copying, write_at
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from etcdtool.findings import Finding, Report
     from etcdtool.model.bootstrap import Bootstrap
     from etcdtool.model.schema import Version
-    from etcdtool.operations.restore_choices import Changes, Counts
+    from etcdtool.operations.restore_changes import Changes, Counts
     from etcdtool.operations.restore_events import Events
     from etcdtool.sources import Database
     from etcdtool.targets import StagedFolder
@@ -54,6 +54,8 @@ class _Copy:
 class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
     """A copy of a database in a staged folder.
 
+    It is made and hashed by two threads; meanwhile what checks and edits it is imported, which takes as long.
+
     Args:
         folder: where it goes.
         name: its path in there.
@@ -74,12 +76,16 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
             self._hasher = stack.enter_context(hasher)
             self._stack = stack.pop_all()
 
-    def verify(self, *, skip_hash_check: bool, events: Events, progress: Progress | None = None) -> Report:
-        """Check the copy; raises as `judge` does."""
+    def verify(
+        self, *, skip_hash_check: bool, quick: bool = False, events: Events, progress: Progress | None = None
+    ) -> Report:
+        """Check the copy, ``quick``: but for what reads every key; raises as `judge` does."""
+        from etcdtool.operations.verify import Depth, verify  # noqa: PLC0415  as the class says
+
         with self._folder.reporting():
             self._copying.wait()
         copy = _Copy(self._source.name, _File(self._data))
-        report = verify(copy, progress=progress, hasher=self._hasher)
+        report = verify(copy, progress=progress, depth=Depth(quick=quick, sealed=True), hasher=self._hasher)
         judge(report, self._source.name, self._data, skip_hash_check=skip_hash_check, events=events)
         return report
 
@@ -94,6 +100,8 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
         Raises:
             EtcdtoolError: as `edit_database`, or the disk refuses.
         """
+        from etcdtool.operations.restore_edit import edit_database  # noqa: PLC0415  likewise
+
         data = self._data[:-TRAILER_SIZE] if has_trailer(len(self._data)) else self._data
         image = Image.open(data)
         version = version_to_write(read_meta(image), wanted)
@@ -127,6 +135,9 @@ def judge(report: Report, name: str, data: memoryview, *, skip_hash_check: bool,
         raise AnswerIsNoError(_complaint(name, blocking), hint=_HINT_DAMAGED)
     for finding in errors:
         events.tell(str(finding), warning=True)
+    left_out = {finding.where: finding.detail for finding in report.findings if finding.code == SKIPPED.code}
+    if left_out:
+        events.tell("not everything was checked, as --level quick has it", left_out, warning=True)
 
 
 def _refuse_mismatch(report: Report, data: memoryview) -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from etcdtool.model.keyspace import read_meta
 from etcdtool.operations.restore import Restored
 from etcdtool.operations.restore_copy import judge
-from etcdtool.operations.restore_edit import edit_database, version_to_write
+from etcdtool.operations.restore_edit import edit_database
 from etcdtool.operations.restore_events import Silent
 from etcdtool.operations.restore_files import refuse_full_disks
 from etcdtool.operations.restore_options import plan_layout
 from etcdtool.operations.restore_pending import Pending
+from etcdtool.operations.restore_version import version_to_write
 from etcdtool.operations.restore_warnings import refuse_without_trailer, tell_of_members, tell_of_owner, tell_of_source
-from etcdtool.operations.verify import verify
+from etcdtool.operations.verify import Depth, verify
 from etcdtool.sources import open_database
 from etcdtool.targets import write_error
 
@@ -58,7 +59,7 @@ def dry_run(
             refuse_without_trailer(database)
         folders = [_existing(folder) for folder in (layout.root, layout.wal_root or layout.root)]
         refuse_full_disks(layout, database.size, folders[0], folders[1])
-        report = verify(database, progress=progress)
+        report = verify(database, progress=progress, depth=Depth(quick=options.quick, sealed=True))
         judge(report, database.name, database.file.data, skip_hash_check=options.skip_hash_check, events=events)
         tell_of_members(database.image, layout, events)
         version = version_to_write(read_meta(database.image), options.for_version)

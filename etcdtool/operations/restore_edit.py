@@ -12,28 +12,25 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from etcdtool.errors import EtcdtoolError, UnsupportedVersionError
+from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.model import schema
 from etcdtool.model.membership import member_id_text
 from etcdtool.model.revision import MAIN_MAX, Revision, pack_revision
-from etcdtool.operations.restore_choices import Counts, clear_alarms, disable_auth, drop_lease_orphans
+from etcdtool.operations.restore_changes import Counts
+from etcdtool.operations.restore_choices import clear_alarms, disable_auth, drop_lease_orphans
 from etcdtool.operations.restore_log import TERM
+from etcdtool.operations.restore_version import version_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.bbolt.transaction import Edit
     from etcdtool.model.bootstrap import Bootstrap
     from etcdtool.model.schema import Version
-    from etcdtool.operations.restore_choices import Changes
+    from etcdtool.operations.restore_changes import Changes
     from etcdtool.operations.restore_events import Events
 
-__all__ = ["VERSIONS", "edit_database", "version_text", "version_to_write"]
-
-VERSIONS: tuple[Version, ...] = ((3, 4), (3, 5), (3, 6), (3, 7))
-"""Versions that a data dir can be written for."""
+__all__ = ["edit_database"]
 
 CLUSTER_VERSION = b"clusterVersion"
 DOWNGRADE = b"downgrade"
@@ -41,26 +38,6 @@ _U64 = struct.Struct(">Q")
 _FIRST_WITH_TERM = (3, 5)
 _FIRST_WITH_STORAGE_VERSION = (3, 6)
 _CLUSTER_VERSION = re.compile(rb"(\d{1,9})\.(\d{1,9})\.\d{1,9}")
-
-
-def version_text(version: Version) -> str:
-    """Return a version as people write it."""
-    return ".".join(map(str, version))
-
-
-def version_to_write(meta: Mapping[bytes, bytes], wanted: Version | None) -> Version:
-    """Return the version whose way of writing is used: the wanted one, else that of the data.
-
-    Raises:
-        UnsupportedVersionError: the data are newer than any version we know.
-    """
-    found = schema.detect_schema_version(meta)
-    if found > VERSIONS[-1]:
-        raise UnsupportedVersionError(
-            f"storage version {schema.storage_version(meta)} is not known",
-            hint=f"This program knows versions up to {version_text(VERSIONS[-1])}.",
-        )
-    return wanted or max(found, VERSIONS[0])
 
 
 def edit_database(

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import shutil
 from typing import TYPE_CHECKING, Self
-
-import numpy as np
 
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats.wal import SEGMENT_SIZE
 from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.restore_pending import content_hash
-from etcdtool.operations.restore_proof import prove
 from etcdtool.sources import InputFile
 from etcdtool.targets import Owner, StagedFolder, copy_bytes, forget_markers, lock_marker, name_all, write_at
 
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etcdtool.model.schema import Version
-    from etcdtool.operations.restore_choices import Counts
+    from etcdtool.operations.restore_changes import Counts
     from etcdtool.operations.restore_options import Layout, MemberPlace
 
     Progress = Callable[[int, int], None]
@@ -91,6 +87,8 @@ class Output(contextlib.AbstractContextManager["Output"]):
         Raises:
             EtcdtoolError: the disk refuses, or gives back something else.
         """
+        from etcdtool.operations.restore_proof import prove  # noqa: PLC0415  see `StagedDatabase`
+
         name, snap = snap_file(place.cluster, version)
         snap_path = _write(self.data, _inside(place.data_name, f"{_SNAP}/{name}"), snap, mode=_SNAP_MODE)
         name, log = wal_file(place.cluster, version)
@@ -177,11 +175,9 @@ def _inside(folder: str, name: str) -> str:
 
 def _compare(data: memoryview, copy: int, progress: Progress) -> None:
     size = len(data)
-    written = mmap.mmap(copy, size, prot=mmap.PROT_READ)
-    left, right = (np.frombuffer(one, dtype=np.uint8) for one in (data, written))
     for start in range(0, size, _CHUNK_SIZE):
         stop = start + _CHUNK_SIZE
-        if not np.array_equal(left[start:stop], right[start:stop]):
+        if os.pread(copy, _CHUNK_SIZE, start) != bytes(data[start:stop]):
             raise FormatError("restored database", "a copy came back with other bytes", offset=start, hint=_HINT)
         progress(min(stop, size), size)
 

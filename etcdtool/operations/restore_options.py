@@ -12,7 +12,7 @@ from etcdtool.formats.wal import segment_name
 from etcdtool.model.bootstrap import bootstrap
 from etcdtool.model.peer_urls import PeerUrlError, parse_initial_cluster
 from etcdtool.operations.resolve import resolve
-from etcdtool.operations.restore_choices import Changes
+from etcdtool.operations.restore_changes import Changes
 from etcdtool.targets import Deferred, Owner, is_vacant
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class RestoreOptions:
         all_members: make every member of ``initial_cluster``; ``name`` and its URLs mean nothing then.
         output: with ``all_members``, the folder for the data dirs of all, each in ``<name>.etcd``.
         skip_hash_check: take a file whose trailer is wrong or absent.
+        quick: leave out the checks that read every key; the sha256 is compared all the same.
         bump_revision: by how much the revision goes up.
         mark_compacted: the bumped revision is compacted; one does not go without the other.
         clear_alarms, disable_auth, drop_lease_orphans: see `Changes`.
@@ -66,6 +67,7 @@ class RestoreOptions:
     all_members: bool = False
     output: Path | None = None
     skip_hash_check: bool = False
+    quick: bool = False
     bump_revision: int = 0
     mark_compacted: bool = False
     clear_alarms: bool = False

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import EtcdtoolError, TargetExistsError
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import sha256_of
-from etcdtool.model.keyspace import read_meta
-from etcdtool.operations.restore_edit import version_to_write
+from etcdtool.model.compactions import read_meta
 from etcdtool.operations.restore_log import snap_file, wal_file
-from etcdtool.operations.status import status
+from etcdtool.operations.restore_version import version_to_write
 from etcdtool.sources import InputFile
 from etcdtool.targets import forget_markers, name_all, take_away_left_overs
 
@@ -46,6 +45,8 @@ class _File:
 
 def content_hash(database: Path) -> int:
     """Return the hash over all buckets of a database, which stays what it is when a server that gives up touches it."""
+    from etcdtool.operations.status import status  # noqa: PLC0415  most restores go without
+
     return status(_File(Image.open(InputFile.open(database).data))).hash
 
 

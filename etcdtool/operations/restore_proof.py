@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from etcdtool.findings import Finding
     from etcdtool.model.bootstrap import Bootstrap
     from etcdtool.model.schema import Version
-    from etcdtool.operations.restore_choices import Counts
+    from etcdtool.operations.restore_changes import Counts
 
 __all__ = ["prove"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats import wal
 from etcdtool.model import schema
-from etcdtool.model.keyspace import read_bucket, read_meta
+from etcdtool.model.compactions import read_bucket, read_meta
 from etcdtool.model.membership import member_id_text, parse_member
 from etcdtool.sources import InputFile, locate
 

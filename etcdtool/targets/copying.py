@@ -8,12 +8,16 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
+from etcdtool.targets.disk import start_writing
 from etcdtool.targets.duplicate import copy_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Copying"]
+
+_SENT_SIZE_MIN = 32 << 20
+"""Bytes that are sent to the disk at once: else it would begin when all is copied, and be waited for."""
 
 
 class Copying(contextlib.AbstractContextManager["Copying"]):
@@ -30,6 +34,7 @@ class Copying(contextlib.AbstractContextManager["Copying"]):
         self._data = data
         self._descriptor = descriptor
         self._done = 0
+        self._sent = 0
         self._ended = False
         self._stopped = False
         self._failure: OSError | None = None
@@ -84,6 +89,9 @@ class Copying(contextlib.AbstractContextManager["Copying"]):
         with self._changed:
             self._done = done
             self._changed.notify_all()
+        if done - self._sent >= _SENT_SIZE_MIN:
+            start_writing(self._descriptor, self._sent, done - self._sent)
+            self._sent = done
 
     def __enter__(self) -> Self:
         self._thread.start()

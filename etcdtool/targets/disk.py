@@ -19,6 +19,7 @@ __all__ = [
     "refuse_existing",
     "rename_without_replacing",
     "reporting",
+    "start_writing",
     "sync_folder",
     "write_at",
     "write_error",
@@ -26,6 +27,7 @@ __all__ = [
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCHANGE = 2
+_SYNC_FILE_RANGE_WRITE = 2
 _AT_FDCWD = -100  # linux/fcntl.h
 
 
@@ -72,6 +74,13 @@ def reporting(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_error(target, error) from error
+
+
+def start_writing(descriptor: int, offset: int, size: int) -> None:
+    """Let the disk begin with some bytes of a file; whether it can and did is not told, a sync has to say so."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "sync_file_range"):  # Linux only, and Python has no such call
+        library.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from etcdtool.errors import EtcdtoolError
 from etcdtool.findings import Finding, Report, Severity
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.transaction import Transaction
-from etcdtool.operations import restore_files
+from etcdtool.operations import restore_proof
 from etcdtool.operations.restore import RestoreOptions, restore, simulate
 from etcdtool.sources import open_database
 
@@ -196,7 +196,7 @@ class TestTargets:
 
     def test_the_log_is_taken_back_when_the_database_gets_no_name(self, tmp_path: Path) -> None:
         target = tmp_path / "new.etcd"
-        real = restore_files.prove
+        real = restore_proof.prove
 
         def meanwhile(*args: Any, **named: Any) -> None:
             real(*args, **named)
@@ -205,7 +205,7 @@ class TestTargets:
 
         options = RestoreOptions(data_dir=target, wal_dir=tmp_path / "wal")
         with (
-            mock.patch.object(restore_files, "prove", meanwhile),
+            mock.patch.object(restore_proof, "prove", meanwhile),
             pytest.raises(EtcdtoolError, match="was made by another process meanwhile"),
         ):
             restore(snapshot_of("3.6"), options)
