@@ -291,6 +291,7 @@ def warned(data_dir: Path, target: str) -> bool:
     return re.search(r"\twarn\t.*etcd [\d.]+ (refuses|stops|needs)", outcome.stderr) is not None
 
 
+@pytest.mark.full  # servers take their time to agree
 def test_downgrade_that_was_asked_for_ends_in_older_servers(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     kvs: Any = None
