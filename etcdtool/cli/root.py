@@ -28,7 +28,7 @@ _BROKEN_PIPE = 141
 _COMMANDS = {
     "convert": ("etcdtool.cli.convert:convert_command", "Turn v2 keys and discovery records into a v3 snapshot."),
     "converters": ("etcdtool.cli.converters:converters_command", "List the converters that convert can use."),
-    "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, check, members."),
+    "v2": ("etcdtool.cli.v2:v2_group", "Look at v2 data: status, list, get, export, check, members, drop."),
     "snapshot": ("etcdtool.cli.snapshot:snapshot_group", "Look at and check v3 snapshot files."),
     "verify": (
         "etcdtool.cli.snapshot_verify:verify_command",

@@ -20,18 +20,19 @@ _COMMANDS = {
         "Say whether etcd 3.6 and 3.7 start on a data dir, and what they would lose.",
     ),
     "members": ("etcdtool.cli.v2_members:members_command", "List the members of the cluster."),
+    "drop": ("etcdtool.cli.v2_drop:drop_command", "Take v2 content out of the way of etcd 3.6 and 3.7."),
 }
 
 v2_group = LazyGroup(
     "v2",
     lazy=_COMMANDS,
-    help="""Look at v2 data without a server.
+    help="""Look at v2 data without a server, and take it out of the way of later ones.
 
     SOURCE is a data dir of etcd 2.2 to 3.5, its member folder, a folder made by etcdctl backup, a single .snap file,
     a JSON dump of GET /v2/keys/?recursive=true, or a tar of any of these, plain, .gz or .zst. Several data dirs are
     read as one cluster.
     """,
-    short_help="Look at v2 data: status, list, get, export, check, members.",
+    short_help="Look at v2 data: status, list, get, export, check, members, drop.",
     exit_codes=SOURCE_EXIT_STATUS,
     examples=["etcdtool v2 status /var/lib/etcd", "etcdtool v2 export /var/lib/etcd > nodes.jsonl"],
 )

@@ -24,6 +24,7 @@ __all__ = [
     "ATTRIBUTES",
     "RAFT_ATTRIBUTES",
     "VERSION_PATH",
+    "auth_counts",
     "cluster_version",
     "has_auth",
     "is_attributes_path",
@@ -104,6 +105,12 @@ def has_auth(store: Tree) -> bool:
             return True
         pending.extend(node.children.values())
     return False
+
+
+def auth_counts(store: Tree) -> tuple[int, int]:
+    """Return how many v2 users and roles there are."""
+    users, roles = store.find("/2/users"), store.find("/2/roles")
+    return len((users and users.children) or ()), len((roles and roles.children) or ())
 
 
 def is_auth_enabled(store: Tree) -> bool:

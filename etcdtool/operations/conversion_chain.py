@@ -20,9 +20,10 @@ from etcdtool.model.conversion_plan import ConversionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["OUTSIDE_PREFIX", "ChainResult", "Selection", "TtlPolicy", "run_chain"]
+__all__ = ["OUTSIDE_PREFIX", "UNCLAIMED", "ChainResult", "Selection", "TtlPolicy", "run_chain"]
 
 OUTSIDE_PREFIX = "outside --prefix"
+UNCLAIMED = "claimed by no converter"
 _NAMED_AT_MOST = 5
 _WHAT_TO_YIELD = "It must yield a Put or a Skipped for each node."
 
@@ -135,7 +136,7 @@ def _claim(
             outside.setdefault(owner, []).append(node)
             skipped.append(Skipped(node=node, reason=OUTSIDE_PREFIX))
         elif not owner:
-            skipped.append(Skipped(node=node, reason="claimed by no converter"))
+            skipped.append(Skipped(node=node, reason=UNCLAIMED))
         elif node.expires is not None and node.expires <= as_of:
             expired.setdefault(owner, []).append(node)
             skipped.append(Skipped(node=node, reason="expired"))

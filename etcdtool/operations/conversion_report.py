@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etcdtool.operations.conversion_proof import Proof
     from etcdtool.operations.read_v2 import V2Data
 
-__all__ = ["ConversionReport"]
+__all__ = ["SCHEMA", "ConversionReport"]
 
 SCHEMA = "etcdtool.conversion/1"
 
@@ -29,6 +29,7 @@ class ConversionReport:
     Attributes:
         data: the source.
         options_shown: what the user chose, as JSON.
+        digest: of all nodes of the source, as `digest_nodes` makes it: by it the report is known to be of this tree.
         result: what became of the nodes.
         plan: what was written.
         target: the file, or None.
@@ -39,6 +40,7 @@ class ConversionReport:
 
     data: V2Data
     options_shown: dict[str, object]
+    digest: str
     result: ChainResult
     plan: Plan
     target: Path | None
@@ -75,6 +77,7 @@ class ConversionReport:
             "complete": self.data.complete,
             "as_of": format_time(self.data.as_of),
             "current_index": self.data.current_index,
+            "tree_digest": self.digest,
             "raft_index": self.data.raft_index,
             "raft_term": self.data.raft_term,
             "commit_index": self.data.commit_index,

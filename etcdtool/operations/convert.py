@@ -12,6 +12,7 @@ from etcdtool.errors import AnswerIsNoError, UsageError
 from etcdtool.findings import Finding, Severity
 from etcdtool.model.conversion import ConversionContext, Directories
 from etcdtool.model.conversion_plan import Revisions, make_plan
+from etcdtool.model.node_digest import digest_nodes
 from etcdtool.model.ports import Origin
 from etcdtool.operations.conversion_chain import OUTSIDE_PREFIX, Selection, TtlPolicy, run_chain
 from etcdtool.operations.conversion_proof import prove
@@ -83,6 +84,7 @@ def convert(
     nodes = data.take_nodes()
     if not nodes:
         raise AnswerIsNoError(f"{data.name} holds no v2 keys", hint="Its v3 data need no conversion.")
+    digest = digest_nodes(nodes)
     selection = Selection(
         prefix=options.prefix,
         ttl=options.ttl,
@@ -108,7 +110,9 @@ def convert(
         revisions=options.revisions,
         compact_mark=options.compact_mark,
     )
-    report = ConversionReport(data=data, options_shown=_shown(options), result=result, plan=plan, target=target)
+    report = ConversionReport(
+        data=data, options_shown=_shown(options), digest=digest, result=result, plan=plan, target=target
+    )
     report.findings.extend(_not_converted(data))
     if not options.dry_run:
         _write(report, plan, Origin(raft_index=data.raft_index, raft_term=data.raft_term), target, stream)

@@ -13,6 +13,7 @@ from etcdtool.findings import Finding, Report, Severity
 from etcdtool.model.keys_dump import merge, parse_dump
 from etcdtool.model.store_v2 import (
     Store,
+    auth_counts,
     has_auth,
     is_auth_enabled,
     iter_nodes_and_own_expiry,
@@ -153,7 +154,7 @@ class V2Data:
 
     def auth_counts(self) -> tuple[int, int]:
         """How many v2 users and roles there are."""
-        return self._child_count("/2/users"), self._child_count("/2/roles")
+        return auth_counts(self.store)
 
     def auth_enabled(self) -> bool:
         """Whether v2 auth is on."""
@@ -165,10 +166,6 @@ class V2Data:
             if log.source.holder is None:
                 for file in log.files:
                     file.check_unchanged()
-
-    def _child_count(self, path: str) -> int:
-        node = self.store.find(path)
-        return len(node.children or ()) if node else 0
 
     def _tail_question(self) -> AnswerIsNoError:
         changing = [entry for entry in self.tail if entry.changes_v2]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etcdtool.model.store_v2 import Store
     from etcdtool.operations.v2_member import MemberLog
 
-__all__ = ["Settled", "TailPolicy", "settle"]
+__all__ = ["Settled", "TailPolicy", "check_one_cluster", "check_one_history", "settle"]
 
 
 class TailPolicy(Enum):
@@ -67,9 +67,9 @@ def settle(logs: Sequence[MemberLog], policy: TailPolicy | None) -> Settled:
         UsageError: the data dirs are not of one cluster.
         FormatError: no log that was given reaches as far as another member's commit index.
     """
-    _check_one_cluster(logs)
+    check_one_cluster(logs)
     newest = max(logs, key=_last)
-    _check_one_history(logs, newest)
+    check_one_history(logs, newest)
     store = newest.base_store()
     settled = Settled(
         newest,
@@ -96,7 +96,8 @@ def _last(log: MemberLog) -> tuple[int, int]:
     return log.last
 
 
-def _check_one_cluster(logs: Sequence[MemberLog]) -> None:
+def check_one_cluster(logs: Sequence[MemberLog]) -> None:
+    """Refuse logs of several clusters, and one that cannot be told; UsageError."""
     clusters = {log.log.cluster_id: log for log in logs if log.log is not None and log.log.cluster_id}
     if len(clusters) > 1:
         named = ", ".join(f"{log.source.path} is of cluster {number:x}" for number, log in clusters.items())
@@ -108,8 +109,8 @@ def _check_one_cluster(logs: Sequence[MemberLog]) -> None:
         )
 
 
-def _check_one_history(logs: Sequence[MemberLog], newest: MemberLog) -> None:
-    """Refuse logs that committed different entries: one of them is of another life of the cluster."""
+def check_one_history(logs: Sequence[MemberLog], newest: MemberLog) -> None:
+    """Refuse logs that committed different entries: one of them is of another life of the cluster; UsageError."""
     for log in logs:
         index = min(log.commit_index, newest.last[1])
         term, other = log.term_at(index), newest.term_at(index)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MemberLog", "read_member"]
 
+_UNVOUCHED = "wal.snapshot-not-found"
+
 
 @dataclass(slots=True, kw_only=True)
 class MemberLog:
@@ -102,19 +104,46 @@ def read_member(source: V2Source) -> MemberLog:
     for path in source.data_dir.segments:
         member.segments.extend(_open_segment(path, member, in_use=in_use))
     unreadable: list[FormatError] = []
-    for name, snap in _readable_snaps(member, unreadable):
+    readable = _readable_snaps(member, unreadable)
+    for name, snap in readable:
         member.snap_name, member.snap = name, snap
         if not member.segments:
             _say_no_log(member)
             return member
-        member.log = _scan_behind(member, unreadable)
+        member.log, findings = _scan_behind(member, unreadable)
+        if _is_passed_by(member.log, snap):
+            findings = _go_back_to_vouched(member, readable, unreadable) or findings
+        member.findings.extend(findings)
         _say_unused(member, unreadable)
         return member
     if not member.segments:
         raise unreadable[0]
-    member.log = _scan_behind(member, unreadable)
+    member.log, findings = _scan_behind(member, unreadable)
+    member.findings.extend(findings)
     _say_unused(member, unreadable)
     return member
+
+
+def _is_passed_by(log: Scan, snap: SnapFile) -> bool:
+    """Tell whether the log has no record of a ``.snap``, and has committed all that is in it: a server goes without."""
+    return snap.index <= log.hard_state.commit and any(finding.code == _UNVOUCHED for finding in log.findings)
+
+
+def _go_back_to_vouched(
+    member: MemberLog, older: Iterator[tuple[str, SnapFile]], unreadable: list[FormatError]
+) -> list[Finding] | None:
+    """Take the older start that a server takes, and return what is to say of it; None where there is none."""
+    chosen = member.snap_name, member.snap, member.log
+    for name, snap in (*older, ("", None)):
+        member.snap_name, member.snap = name, snap
+        try:
+            member.log, findings = _scan_behind(member, unreadable)
+        except FormatError:
+            break  # the log no longer reaches back so far
+        if all(finding.code != _UNVOUCHED for finding in findings):
+            return findings
+    member.snap_name, member.snap, member.log = chosen
+    return None
 
 
 def _open_segment(path: Path, member: MemberLog, *, in_use: bool) -> Iterator[Segment]:
@@ -161,7 +190,7 @@ def _readable_snaps(member: MemberLog, unreadable: list[FormatError]) -> Iterato
         yield path.name, snap
 
 
-def _scan_behind(member: MemberLog, unreadable: list[FormatError]) -> Scan:
+def _scan_behind(member: MemberLog, unreadable: list[FormatError]) -> tuple[Scan, list[Finding]]:
     """Read the log behind the chosen ``.snap``; refuse one that leaves a gap or whose end is in doubt."""
     index, term = member.base_index, member.snap.term if member.snap else None
     try:
@@ -177,8 +206,7 @@ def _scan_behind(member: MemberLog, unreadable: list[FormatError]) -> Scan:
                 where=f"{member.source.path}/{finding.where}",
                 hint=finding.hint,
             )
-    member.findings.extend(log.findings)
-    return log
+    return log, log.findings
 
 
 def _explained(error: FormatError, member: MemberLog, unreadable: list[FormatError]) -> FormatError:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-__all__ = ["DataDirCheck", "stored_in"]
+__all__ = ["DataDirCheck", "Stored", "stored_in"]
 
 _RECEIVED_SUFFIX = ".snap.db"
 
@@ -117,7 +117,7 @@ class DataDirCheck:
         else:
             yield datadir.V2_ONLY.finding(self.shown, "there is no v3 database")
 
-    def _applied(self, stored: _Stored, log: LogCheck) -> datadir.Applied:
+    def _applied(self, stored: Stored, log: LogCheck) -> datadir.Applied:
         assert log.log is not None
         assert self.database is not None
         start = log.start_snap
@@ -141,7 +141,7 @@ class DataDirCheck:
         return MemberLog(source=source, snap_name=log.start, snap=log.start_snap, log=log.log, files=log.files)
 
     def _replay(
-        self, member: MemberLog, log: LogCheck, stored: _Stored | None
+        self, member: MemberLog, log: LogCheck, stored: Stored | None
     ) -> Generator[Finding, None, _V2Side | None]:
         """Make the v2 store of the ``.snap``, and apply the log to it; the members of that are to be compared."""
         try:
@@ -182,15 +182,20 @@ class DataDirCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What a database says of how it stands to the log."""
+class Stored:
+    """What a database says of how it stands to the log.
+
+    Attributes:
+        index, term: of the last entry it has applied; 3.4 notes no term.
+        members: by id.
+    """
 
     index: int
     term: int
     members: Mapping[int, Member]
 
 
-def stored_in(database: Database | None) -> _Stored | None:
+def stored_in(database: Database | None) -> Stored | None:
     """Read the parts that have to fit to the log; None where they can't be: findings say so already."""
     if database is None:
         return None
@@ -202,7 +207,7 @@ def stored_in(database: Database | None) -> _Stored | None:
         term = schema.parse_uint64(meta.get(schema.TERM, bytes(8)), "term")
     except FormatError:
         return None
-    return _Stored(index, term, {member.id: member for member in found})
+    return Stored(index, term, {member.id: member for member in found})
 
 
 def _pairs(database: Database, bucket: cursor.Bucket | None) -> dict[bytes, bytes]:

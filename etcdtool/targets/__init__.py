@@ -3,6 +3,8 @@
 `duplicate`: a file's bytes into another; `copying`: likewise, in a thread; `files`: one file; `folders`: a folder with
 what is in it; `replacement`: new content for a file that exists, the old one kept; `deferred`: a file that waits for
 its name; `owner`: whom outputs are given to; `hold`: the locks of a data dir that is worked on.
+
+`tail` writes into a file that exists: a record into the unused end of a log.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_ove
 from etcdtool.targets.hold import Hold
 from etcdtool.targets.owner import Owner
 from etcdtool.targets.replacement import Replacement
+from etcdtool.targets.tail import is_unfinished, write_into_tail
 
 __all__ = [
     "Copying",
@@ -27,6 +30,7 @@ __all__ = [
     "StagedFolder",
     "copy_bytes",
     "forget_markers",
+    "is_unfinished",
     "is_vacant",
     "lock_marker",
     "name_all",
@@ -36,4 +40,5 @@ __all__ = [
     "take_away_left_overs",
     "write_at",
     "write_error",
+    "write_into_tail",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import restored, samples
 from support.booted import ROOT, boot, served
+from support.faults import copy_dir
 from support.servers import Cluster, ServerError, restore
 from support.stops import Scenario, sweep
 from support.zygote import Zygote
@@ -22,6 +23,7 @@ KILLS_MIN = 200
 EVERY = 5
 FULL_DISKS = 3
 TARGET = "new.etcd"
+REGISTRY = "upgrade/v2-hidden-only/data.tar.gz"
 LOG, MARKER = "0000000000000000-0000000000000000.wal", "restore-unfinished.wal"
 BUMP = ("--bump-revision", "1000000", "--mark-compacted")
 
@@ -151,6 +153,26 @@ def served_by_3_7() -> Any:
         return boot("3.7", samples.fresh("v3/3.6/data.tar.gz", Path(folder)))
 
 
+def dropping() -> Scenario:
+    """Whatever is left, 3.5 serves what it served before."""
+
+    def judge(folder: Path) -> None:
+        assert boot("3.5", folder / TARGET, user=()) == served_with_v2_keys()
+
+    return Scenario(
+        inputs=lambda folder: copy_dir(samples.unpack(REGISTRY), folder / TARGET),
+        command=lambda folder: ["v2", "drop", folder / TARGET, "--discard"],
+        targets=(TARGET,),
+        judge=judge,
+    )
+
+
+@cache
+def served_with_v2_keys() -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return boot("3.5", copy_dir(samples.unpack(REGISTRY), Path(folder) / TARGET), user=())
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore": lambda: restoring("3.7"),
     "restore into an empty folder": lambda: restoring("3.6", inside=True),
@@ -162,6 +184,7 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore with the log on an empty volume": lambda: log_elsewhere("3.7", inside=True),
     "restore of all members": lambda: all_members("3.7"),
     "migrate": migrating,
+    "drop": dropping,
 }
 
 

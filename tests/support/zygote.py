@@ -124,8 +124,8 @@ def _wait(child: int, order: dict[str, Any], channel: socket.socket) -> Watched:
 
 def main() -> None:
     """Serve orders until stdin ends."""
-    for module in ("etcdtool.cli.convert", "etcdtool.cli.migrate", "etcdtool.cli.snapshot_restore"):
-        importlib.import_module(module)  # before the first child, so that none has to
+    for name in ("convert", "migrate", "snapshot_restore", "v2_drop"):
+        importlib.import_module(f"etcdtool.cli.{name}")  # before the first child, so that none has to
 
     for line in sys.stdin:
         print(json.dumps(_served(json.loads(line))), flush=True)

@@ -14,7 +14,7 @@ from etcdtool.formats.wal.log import Entry, Scan, SnapshotRecord
 from etcdtool.formats.wal.records import RecordType
 from etcdtool.formats.wal.scan import scan
 from etcdtool.formats.wal.segments import Segment, parse_segment_name, segment_name, select
-from etcdtool.formats.wal.writer import SEGMENT_SIZE, WalWriter, pack_metadata
+from etcdtool.formats.wal.writer import SEGMENT_SIZE, WalWriter, pack_metadata, pack_snapshot_frame
 
 __all__ = [
     "SEGMENT_SIZE",
@@ -25,6 +25,7 @@ __all__ = [
     "SnapshotRecord",
     "WalWriter",
     "pack_metadata",
+    "pack_snapshot_frame",
     "parse_segment_name",
     "scan",
     "segment_name",

@@ -11,7 +11,7 @@ from etcdtool.formats.wal.records import RecordType, pack_frame
 from etcdtool.formats.wal.segments import segment_name
 from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, wal_pb2
 
-__all__ = ["SEGMENT_SIZE", "WalWriter", "pack_metadata"]
+__all__ = ["SEGMENT_SIZE", "WalWriter", "pack_metadata", "pack_snapshot_frame"]
 
 SEGMENT_SIZE = 64_000_000
 """Bytes that upstream allocates for a file in advance; it cuts once a write has reached them."""
@@ -20,6 +20,26 @@ SEGMENT_SIZE = 64_000_000
 def pack_metadata(node_id: int, cluster_id: int) -> bytes:
     """Return the data of a metadata record."""
     return etcdserver_pb2.Metadata(NodeID=node_id, ClusterID=cluster_id).SerializeToString()
+
+
+def pack_snapshot_frame(index: int, term: int, conf_state: ConfState, crc: int) -> bytes:
+    """Return the framed note of a snapshot, as servers from 3.5 to 3.6 write it; 3.4 and 3.7 read it too.
+
+    Args:
+        index: of the last entry that the snapshot includes.
+        term: of that entry.
+        conf_state: raft's members at that entry.
+        crc: running checksum of the records before it.
+    """
+    data = _pack_snapshot(index, term, conf_state, omit_unset=False)
+    return pack_frame(RecordType.SNAPSHOT, data, crc32c(data, crc))
+
+
+def _pack_snapshot(index: int, term: int, conf_state: ConfState | None, *, omit_unset: bool) -> bytes:
+    message = wal_pb2.Snapshot(index=index, term=term)
+    if conf_state is not None:
+        message.conf_state.CopyFrom(conf_state.to_message(omit_unset=omit_unset))
+    return message.SerializeToString()
 
 
 class WalWriter:
@@ -65,10 +85,7 @@ class WalWriter:
 
     def save_snapshot(self, index: int, term: int, conf_state: ConfState | None = None) -> None:
         """Append the note of a snapshot; since 3.5 all but the initial one carry raft's members."""
-        message = wal_pb2.Snapshot(index=index, term=term)
-        if conf_state is not None:
-            message.conf_state.CopyFrom(conf_state.to_message(omit_unset=self._omit_unset))
-        self.save_record(RecordType.SNAPSHOT, message.SerializeToString())
+        self.save_record(RecordType.SNAPSHOT, _pack_snapshot(index, term, conf_state, omit_unset=self._omit_unset))
 
     def save_record(self, record_type: int, data: bytes | None) -> None:
         """Append any record."""
