@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from etcdtool.checks.codes import Code
@@ -9,10 +10,11 @@ from etcdtool.findings import Severity
 from etcdtool.formats.bbolt.check import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from etcdtool.findings import Finding
     from etcdtool.formats.bbolt.page import Image
+    from etcdtool.formats.bbolt.tree_proof import LeafProof
     from etcdtool.formats.engine import Engine
 
 __all__ = ["CODES", "NO_IMAGE", "check_pages"]
@@ -84,6 +86,8 @@ CODES = (
 )
 
 
-def check_pages(image: Image, *, engine: Engine = "columns") -> Iterator[Finding]:
+def check_pages(
+    image: Image, *, engine: Engine = "columns", proofs: Mapping[int, LeafProof] = MappingProxyType({})
+) -> Iterator[Finding]:
     """Yield what is wrong with the pages; an image of a file that was cut short may be given as partial."""
-    return check(image, engine=engine)
+    return check(image, engine=engine, proofs=proofs)

@@ -25,7 +25,7 @@ from etcdtool.model.revision import Revision
 from etcdtool.model.revisions import revision_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -87,9 +87,21 @@ class Rows:
 
 
 def iter_rows(
-    image: Image, bucket: Bucket, *, engine: Engine = "columns", pages_per_block: int = 2048
+    image: Image,
+    bucket: Bucket,
+    *,
+    engine: Engine = "columns",
+    pages_per_block: int = columns.PAGES_PER_BLOCK,
+    look: Callable[[columns.LeafBlock], object] = lambda _: None,
 ) -> Iterator[Rows]:
     """Yield the rows of bucket ``key`` in blocks, at least one row each.
+
+    Args:
+        image: the database.
+        bucket: bucket ``key``.
+        engine: how it is read.
+        pages_per_block: how many leaf pages are read at a time.
+        look: is shown each block of pairs before its rows; not with ``plain``.
 
     Raises:
         FormatError: the tree of the bucket cannot be walked.
@@ -100,6 +112,7 @@ def iter_rows(
             yield _rows_of_items(chunk)
         return
     for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
+        look(block)
         yield _rows_of_block(image, block)
 
 
@@ -214,7 +227,7 @@ class _FieldReader:
         if not self.good.all():
             self.position = np.where(self.good, self.position, self.end)
         found = self._words.rows(np.minimum(self.position, self.end), fields)
-        self._at_hand = [found[:, place] for place in range(fields)]
+        self._at_hand = list(found.T.copy())
 
     def number_field(self, tag: int) -> NDArray[np.int64]:
         """Read a varint of at most seven bytes; 0 where the field is absent."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from etcdtool.errors import EtcdtoolError
+from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.findings import Severity
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.bbolt.check import check
+from etcdtool.formats.bbolt.tree_proof import LeafProof
 from etcdtool.formats.digest import crc32c
 from etcdtool.model import schema
 from etcdtool.model.keyspace import (
@@ -95,7 +96,20 @@ def status(database: HasImage, *, engine: Engine | None = None) -> SnapshotStatu
     """
     engine = engine or chosen_engine()
     image = database.image
-    _check_integrity(image, engine)
+    proofs: dict[int, LeafProof] = {}
+    problem: FormatError | None = None
+    try:
+        found = _read(image, engine, proofs)
+    except FormatError as error:
+        problem = error
+    # only now, though what it finds comes first: leaves were proven on the way
+    _check_integrity(image, engine, proofs)
+    if problem is not None:
+        raise problem
+    return found
+
+
+def _read(image: Image, engine: Engine, proofs: dict[int, LeafProof]) -> SnapshotStatus:
     checksum, last, total_key = 0, 0, 0
     for name, bucket in cursor.root_buckets(image).items():
         checksum = crc32c(name, checksum)
@@ -104,7 +118,9 @@ def status(database: HasImage, *, engine: Engine | None = None) -> SnapshotStatu
         elif engine == "plain":
             checksum, last, total_key = _read_keys_plainly(image, bucket, checksum)
         else:
-            checksum, last, total_key = _read_keys(image, bucket, checksum)
+            proof = LeafProof(image)
+            checksum, last, total_key = _read_keys(image, bucket, checksum, proof)
+            proofs[bucket.root] = proof
     return SnapshotStatus(
         hash=checksum,
         revision=last,
@@ -114,10 +130,10 @@ def status(database: HasImage, *, engine: Engine | None = None) -> SnapshotStatu
     )
 
 
-def _check_integrity(image: Image, engine: Engine) -> None:
+def _check_integrity(image: Image, engine: Engine, proofs: dict[int, LeafProof]) -> None:
     shown: list[Finding] = []
     count = 0
-    for finding in check(image, engine=engine):
+    for finding in check(image, engine=engine, proofs=proofs):
         if finding.severity is Severity.ERROR:
             count += 1
             if len(shown) < _SHOWN_FINDINGS_MAX:
@@ -141,11 +157,11 @@ def _runs(image: Image, bucket: Bucket, engine: Engine) -> Iterator[tuple[int, i
         yield item.offset, item.offset + len(item.key) + len(item.value)
 
 
-def _read_keys(image: Image, bucket: Bucket, checksum: int) -> tuple[int, int, int]:
+def _read_keys(image: Image, bucket: Bucket, checksum: int, proof: LeafProof) -> tuple[int, int, int]:
     """Return the checksum with bucket ``key`` taken in, the last main revision, and the count of live keys."""
     builder = KeyspaceBuilder(image, expected_rows(image, bucket, "columns"))
     last = 0
-    for rows in iter_rows(image, bucket):
+    for rows in iter_rows(image, bucket, look=proof.add):
         for start, stop in rows.runs:
             checksum = crc32c(image.data[start:stop], checksum)
         refuse_unreadable(image.data, rows)

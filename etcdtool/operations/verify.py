@@ -114,7 +114,8 @@ def verify(
                 progress(*sums.progress(position))
 
         content = ContentCheck(image=image, engine=engine, advance=advance, quick=depth.quick, inspect=depth.inspect)
-        checks = [*limited(check_pages(image, engine=engine)), *content.findings()]
+        found = list(content.findings())  # proves leaves on the way, so that no page is read twice
+        checks = [*limited(check_pages(image, engine=engine, proofs=content.proofs)), *found]
         digests = sums.wait(advance)
     return Report([*_check_container(data, name, image_size, digests, depth), *checks, *_skipped(depth)])
 

@@ -5,7 +5,7 @@ Small buckets are read by the plain cursor; ``key`` and ``lease``, which may be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etcdtool.checks.alarms import check_alarms
@@ -18,6 +18,7 @@ from etcdtool.checks.meta import check_meta
 from etcdtool.checks.revisions import NOT_CHECKED, RowCheck, check_compaction_marks
 from etcdtool.errors import FormatError
 from etcdtool.formats.bbolt import cursor
+from etcdtool.formats.bbolt.tree_proof import LeafProof
 from etcdtool.model import schema
 from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, expected_rows, iter_rows, read_meta
 from etcdtool.model.leases import iter_leases
@@ -46,6 +47,7 @@ class ContentCheck:
         advance: is called with the position in the file that was reached.
         quick: whether bucket ``key`` is left out.
         inspect: more checks of the key space, made when it can be read.
+        proofs: root page -> what was proven of the leaves of a bucket on the way, filled by `findings`.
     """
 
     image: Image
@@ -53,6 +55,7 @@ class ContentCheck:
     advance: Callable[[int], None]
     quick: bool = False
     inspect: Callable[[Keyspace], Iterator[Finding]] | None = None
+    proofs: dict[int, LeafProof] = field(default_factory=dict)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong with the buckets, then with the revisions, then with the history of the keys."""
@@ -104,9 +107,10 @@ class ContentCheck:
         check = RowCheck(self.image.data, compactions.revision if compactions else MAIN_MAX)
         limiter = Limiter()
         found: list[Finding] = []
+        proof = LeafProof(self.image)
         try:
             builder = KeyspaceBuilder(self.image, expected_rows(self.image, bucket, self.engine))
-            for rows in iter_rows(self.image, bucket, engine=self.engine):
+            for rows in iter_rows(self.image, bucket, engine=self.engine, look=proof.add):
                 found.extend(limiter.pass_on(check.findings(rows)))
                 builder.add(rows)
                 if leases is not None:
@@ -116,6 +120,8 @@ class ContentCheck:
             # how far a reader came before a bad page depends on the reader: what it saw until then is left out
             yield NOT_CHECKED.finding("bucket key", "a page of its tree cannot be read")
             return
+        if self.engine == "columns":
+            self.proofs[bucket.root] = proof
         yield from found
         yield from limiter.summary()
         if compactions is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from etcdtool.findings import Finding, Severity
@@ -18,10 +19,11 @@ from etcdtool.formats.bbolt.tree_check import FREE, USED, TreeCheck, check_inlin
 from etcdtool.formats.bbolt.tree_proof import is_good_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from etcdtool.formats.bbolt.cursor import Bucket
     from etcdtool.formats.bbolt.page import Image
+    from etcdtool.formats.bbolt.tree_proof import LeafProof
     from etcdtool.formats.engine import Engine
 
 __all__ = ["FINDINGS_PER_CODE_MAX", "check", "pages_in_use"]
@@ -30,28 +32,31 @@ FINDINGS_PER_CODE_MAX = 1000
 """Findings of one code that are given; the rest is counted in one more."""
 
 
-def check(image: Image, *, engine: Engine = "columns") -> Iterator[Finding]:
+def check(
+    image: Image, *, engine: Engine = "columns", proofs: Mapping[int, LeafProof] = MappingProxyType({})
+) -> Iterator[Finding]:
     """Yield what is wrong with a file, as it is found.
 
     Args:
         image: an opened file; a partial one gives an error for what is missing.
         engine: ``columns`` proves large buckets good column-wise and looks page by page only where that fails;
             ``plain`` looks page by page everywhere.  Both find the same.
+        proofs: root page -> what was proven of the leaves of a bucket that was read to its end before.
     """
-    yield from _limited(_check(image, engine, bytearray(image.page_limit)))
+    yield from _limited(_check(image, engine, bytearray(image.page_limit), proofs))
 
 
 def pages_in_use(image: Image, *, engine: Engine = "columns") -> int:
     """Return how many pages are a meta page, the freelist's or reached from a bucket, overflow pages included."""
     marks = bytearray(image.page_limit)
-    deque(_check(image, engine, marks), maxlen=0)
+    deque(_check(image, engine, marks, {}), maxlen=0)
     return sum(1 for mark in marks if mark & USED)
 
 
-def _check(image: Image, engine: Engine, marks: bytearray) -> Iterator[Finding]:
+def _check(image: Image, engine: Engine, marks: bytearray, proofs: Mapping[int, LeafProof]) -> Iterator[Finding]:
     yield from _check_metas(image, marks)
     free_is_known = yield from _check_freelist(image, marks)
-    yield from _check_buckets(image, marks, engine)
+    yield from _check_buckets(image, marks, engine, proofs)
     if free_is_known:
         yield from _leaked(image, marks)
 
@@ -109,7 +114,9 @@ def _check_freelist(image: Image, marks: bytearray) -> Generator[Finding, None, 
     return True
 
 
-def _check_buckets(image: Image, marks: bytearray, engine: Engine) -> Iterator[Finding]:
+def _check_buckets(
+    image: Image, marks: bytearray, engine: Engine, proofs: Mapping[int, LeafProof]
+) -> Iterator[Finding]:
     nested: list[Bucket] = []
     root = root_bucket(image)
     if root.root == 0:
@@ -121,7 +128,11 @@ def _check_buckets(image: Image, marks: bytearray, engine: Engine) -> Iterator[F
         bucket = pending.popleft()
         if bucket.inline is not None:
             yield from check_inline(bucket, bucket.inline)
-        elif engine == "plain" or not _is_large(image, bucket) or not is_good_tree(image, bucket, marks):
+        elif (
+            engine == "plain"
+            or not _is_large(image, bucket)
+            or not is_good_tree(image, bucket, marks, proofs.get(bucket.root))
+        ):
             nested = []
             yield from TreeCheck(image, bucket, marks, nested).findings()
             pending.extend(nested)

@@ -23,14 +23,55 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["is_good_tree"]
+__all__ = ["LeafProof", "is_good_tree"]
 
 
-def is_good_tree(image: Image, bucket: Bucket, marks: bytearray) -> bool:
-    """Tell whether everything `TreeCheck` looks at is good and no bucket is nested; then mark the bucket's pages."""
+class LeafProof:
+    """What is proven of a bucket's leaves, block by block: whoever reads all blocks in order can prove them on the way.
+
+    Args:
+        image: the file.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.words = unaligned_words(image.data)
+        self.is_good = True
+        self._firsts: list[Strings] = []
+        self._lasts: list[Strings] = []
+
+    def add(self, block: LeafBlock) -> None:
+        """Look at the next block: no bucket in it, no gap, and keys that ascend."""
+        if not self.is_good:
+            return
+        self.is_good = not block.flags.any() and block.gapless and _ascends(self.words, block)
+        first, last = _ends_of_pages(block)
+        self._firsts.append(first)
+        self._lasts.append(last)
+
+    def fits(self, tree: Tree) -> bool:
+        """Tell whether the blocks were all of a tree's, all good, and its branches lead to them."""
+        first, last = _joined(self._firsts), _joined(self._lasts)
+        if not self.is_good:
+            return False
+        if len(first.start) != len(tree.leaves):
+            # a leaf without pairs bounds nothing
+            return not tree.levels
+        # keys ascend within blocks; across their borders too, where each page's keys lie between the branch keys
+        return _separates(self.words, tree.levels, first, last)
+
+
+def is_good_tree(image: Image, bucket: Bucket, marks: bytearray, proof: LeafProof | None = None) -> bool:
+    """Tell whether everything `TreeCheck` looks at is good and no bucket is nested; then mark the bucket's pages.
+
+    Args:
+        image: the file.
+        bucket: not an inline one.
+        marks: one byte a page.
+        proof: of all the bucket's leaves, where they were read before.
+    """
     try:
         tree = walk(image, bucket, taken=marks)
-        good = _is_good(image, tree, marks)
+        good = _is_good(image, tree, marks, proof)
     except PageError:
         return False
     if good:
@@ -38,26 +79,18 @@ def is_good_tree(image: Image, bucket: Bucket, marks: bytearray) -> bool:
     return good
 
 
-def _is_good(image: Image, tree: Tree, marks: bytearray) -> bool:
+def _is_good(image: Image, tree: Tree, marks: bytearray, proof: LeafProof | None) -> bool:
     if np.frombuffer(marks, dtype=np.uint8)[tree.owned].any():
         return False
     if not all(level.is_gapless(image.page_size) for level in tree.levels):
         return False
-    words = unaligned_words(image.data)
-    firsts: list[Strings] = []
-    lasts: list[Strings] = []
-    for block in iter_leaf_blocks(image, tree.leaves, PAGES_PER_BLOCK):
-        if block.flags.any() or not block.gapless or not _ascends(words, block):
-            return False
-        first, last = _ends_of_pages(block)
-        firsts.append(first)
-        lasts.append(last)
-    first, last = _joined(firsts), _joined(lasts)
-    if len(first.start) != len(tree.leaves):
-        # a leaf without pairs bounds nothing
-        return not tree.levels
-    # keys ascend within blocks; across their borders too, where each page's keys lie between the branch keys
-    return _separates(words, tree.levels, first, last)
+    if proof is None:
+        proof = LeafProof(image)
+        for block in iter_leaf_blocks(image, tree.leaves, PAGES_PER_BLOCK):
+            proof.add(block)
+            if not proof.is_good:
+                return False
+    return proof.fits(tree)
 
 
 def _separates(words: UnalignedWords, levels: tuple[Level, ...], first: Strings, last: Strings) -> bool:
