@@ -15,6 +15,7 @@ import numpy as np
 
 from etcdtool.errors import FormatError
 from etcdtool.formats import varints
+from etcdtool.formats.ahead import read_ahead
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model.revision import MAIN_MAX, REVISION_SIZE, SEPARATOR, TOMBSTONE_MARK, TOMBSTONE_SIZE, Revision
@@ -71,7 +72,13 @@ def iter_revisions(
         FormatError: the tree cannot be walked, a key is no revision, or one is not above the one before it.
     """
     last = (-1, -1)
-    for block in _iter_plainly(image, bucket) if engine == "plain" else _iter_columns(image, bucket, pages_per_block):
+    if engine == "plain":
+        blocks = _iter_plainly(image, bucket)
+    else:
+        blocks = _iter_columns(image, bucket, pages_per_block)
+        if len(columns.find_leaves(image, bucket)) > pages_per_block:
+            blocks = read_ahead(blocks)
+    for block in blocks:
         _refuse_disorder(block, last)
         last = int(block.main[-1]), int(block.sub[-1])
         if last[0] == MAIN_MAX:

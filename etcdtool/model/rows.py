@@ -17,6 +17,7 @@ import numpy as np
 
 from etcdtool.errors import FormatError
 from etcdtool.formats import varints
+from etcdtool.formats.ahead import read_ahead
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.engine import Engine
 from etcdtool.formats.words import UnalignedWords, unaligned_words
@@ -111,9 +112,13 @@ def iter_rows(
         while chunk := list(islice(items, _ITEMS_PER_BLOCK)):
             yield _rows_of_items(chunk)
         return
-    for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
+    blocks = columns.iter_blocks(image, bucket, pages_per_block=pages_per_block)
+    rows: Iterator[tuple[columns.LeafBlock, Rows]] = ((block, _rows_of_block(image, block)) for block in blocks)
+    if len(columns.find_leaves(image, bucket)) > pages_per_block:
+        rows = read_ahead(rows)
+    for block, found in rows:
         look(block)
-        yield _rows_of_block(image, block)
+        yield found
 
 
 def expected_rows(image: Image, bucket: Bucket | None, engine: Engine) -> int:

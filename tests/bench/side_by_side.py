@@ -29,9 +29,9 @@ def etcdtool(*words: str | Path) -> Measured:
     return measure([sys.executable, "-m", "etcdtool", *words], environ)
 
 
-def in_turn(*runs: Callable[[], Measured], rounds: int = ROUNDS) -> list[Measured]:
+def in_turn(*runs: Callable[[], Measured], rounds: int = ROUNDS, warm: bool = True) -> list[Measured]:
     """Give the median of each, run one after the other: a slow minute of the machine hits all."""
-    for run in runs:  # writes bytecode, and brings the file into the page cache
+    for run in runs if warm else ():  # writes bytecode, and brings the file into the page cache
         run()
     found = [[run() for run in runs] for _ in range(rounds)]
     return [middle(of_one) for of_one in zip(*found, strict=True)]
