@@ -226,3 +226,13 @@ def test_damaged_database_is_no_matter_of_v2(tmp_path: Path) -> None:
     assert exit_code == 3
     assert [one["others"] for one in found["etcd"].values()] == [["boot.database-damaged"]] * 2
     assert (store_check(data_dir).exit_code, store_check(data_dir).stdout) == (0, CLEAN)
+
+
+def test_what_v2_drop_has_worked_on_is_safe(tmp_path: Path) -> None:
+    data_dir = samples.fresh(HIDDEN_ONLY, tmp_path)
+    assert checked(data_dir)[0] == 3
+    assert invoke("v2", "drop", data_dir, "--discard").exit_code == 0
+    exit_code, found = checked(data_dir)
+    assert exit_code == 0
+    assert found["safe"]
+    assert not found["content"]
