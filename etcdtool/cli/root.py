@@ -37,6 +37,18 @@ _COMMANDS = {
     "migrate": ("etcdtool.cli.migrate:migrate_command", "Bring a data dir's storage to another version of etcd."),
     "check": ("etcdtool.cli.check:check_group", "Check for custom v2 content with the words of etcdutl 3.5."),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
+    "defrag": (
+        "etcdtool.cli.defrag:defrag_command",
+        "Write the database of a stopped member, or a snapshot, without its free pages.",
+    ),
+    "compact": (
+        "etcdtool.cli.compact:compact_command",
+        "Cut off the history before a revision, in a stopped member or a snapshot.",
+    ),
+    "compaction": (
+        "etcdtool.cli.compact:compact_command",
+        "Cut off the history before a revision, in a stopped member or a snapshot.",
+    ),
     "completion": (
         "etcdtool.cli.completion:completion_command",
         "Print a script that completes commands in a shell.",
@@ -48,7 +60,8 @@ root = LazyGroup(
     "etcdtool",
     lazy=_COMMANDS,
     upstream=True,
-    help="Read, verify and convert etcd's data at rest, without a server and without ever changing the file it reads.",
+    help="Read, verify and convert etcd's data at rest, without a server. What is read is never changed; commands that "
+    "replace a file of a stopped member keep the old one.",
     exit_codes={
         0: "it worked",
         1: "it failed",

@@ -51,9 +51,9 @@ class RevisionError(EtcdtoolError):
     """The revision asked for is compacted or was not reached; upstream's words."""
 
     @classmethod
-    def compacted(cls, compact_revision: int) -> RevisionError:
+    def compacted(cls, compact_revision: int, *, hint: str = "") -> RevisionError:
         """The history before ``compact_revision`` is gone."""
-        hint = f"The oldest that can be asked for is {compact_revision}"
+        hint = hint or f"The oldest that can be asked for is {compact_revision}"
         return cls("mvcc: required revision has been compacted", hint=hint)
 
     @classmethod

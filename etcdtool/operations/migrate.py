@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from etcdtool.checks import wal
-from etcdtool.errors import EtcdtoolError, FormatError, SourceError
+from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer
@@ -29,7 +29,7 @@ from etcdtool.operations.boot_outlook import MemberFiles, outlook
 from etcdtool.operations.edit_in_place import edit_in_place
 from etcdtool.operations.restore_events import Silent
 from etcdtool.operations.verify_log import LogCheck
-from etcdtool.sources import InputFile, locate
+from etcdtool.sources import InputFile, locate_database
 from etcdtool.targets import Hold
 
 if TYPE_CHECKING:
@@ -109,13 +109,7 @@ def migrate(options: MigrateOptions, *, events: Events | None = None, progress: 
         EtcdtoolError: the folder is in use, or has no database or no log, or there is no way to that version.
         FormatError: the database or the log is damaged.
     """
-    parts = locate(options.data_dir, wal_dir=options.wal_dir)
-    if parts is None or parts.database is None:
-        raise SourceError(
-            f"stat {options.data_dir / 'member/snap/db'}: no such file or directory",
-            hint="Give the data dir of a member, the folder that member/ is in",
-        )
-    path = parts.database.resolve()  # a link stays a link
+    parts, path = locate_database(options.data_dir, wal_dir=options.wal_dir)
     with Hold(database=path, segments=parts.segments) as hold:
         return _Work(options, parts, InputFile.open(path), hold).run(events or Silent(), progress)
 

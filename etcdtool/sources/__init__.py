@@ -7,7 +7,7 @@ What has to be unpacked first goes to a private temporary folder that is removed
 from __future__ import annotations
 
 from etcdtool.sources.database import Database, open_database, open_place
-from etcdtool.sources.datadir import DataDir, locate
+from etcdtool.sources.datadir import DataDir, locate, locate_database
 from etcdtool.sources.files import InputFile, Workspace, bytes_on_disk
 from etcdtool.sources.locks import Holder, holder_of
 from etcdtool.sources.place import Place, find_place
@@ -25,6 +25,7 @@ __all__ = [
     "find_place",
     "holder_of",
     "locate",
+    "locate_database",
     "open_database",
     "open_place",
     "recognise",

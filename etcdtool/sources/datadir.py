@@ -15,7 +15,7 @@ from etcdtool.sources.files import is_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DataDir", "locate"]
+__all__ = ["DataDir", "locate", "locate_database"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,25 @@ def locate(root: Path, *, wal_dir: Path | None = None) -> DataDir | None:
         return _gather(root, loose + (_list(wal_dir) if wal_dir else []))
     found = _list(member / "snap") + (_list(wal_dir) if wal_dir else _list(member / "wal"))
     return _gather(root, found)
+
+
+def locate_database(data_dir: Path, *, wal_dir: Path | None = None) -> tuple[DataDir, Path]:
+    """Find the parts of a member's data dir, for work on its database; return the database's own path too.
+
+    Where ``snap/db`` is a link, that is what it leads to: a link stays a link.
+
+    Raises:
+        SourceError: there is no database.
+    """
+    if data_dir.is_file():
+        raise SourceError(f"{data_dir} is no data dir", hint="Give the folder that member/ is in")
+    parts = locate(data_dir, wal_dir=wal_dir)
+    if parts is None or parts.database is None:
+        raise SourceError(
+            f"stat {data_dir / 'member/snap/db'}: no such file or directory",
+            hint="Give the data dir of a member, the folder that member/ is in",
+        )
+    return parts, parts.database.resolve() if parts.database.is_symlink() else parts.database
 
 
 def _has_parts(folder: Path) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from etcdtool.targets.copying import Copying
 from etcdtool.targets.deferred import Deferred, forget_markers, lock_marker, name_all
-from etcdtool.targets.disk import refuse_existing, write_at, write_error
+from etcdtool.targets.disk import refuse_existing, refuse_full_disk, write_at, write_error
 from etcdtool.targets.duplicate import copy_bytes
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
 from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_overs
-from etcdtool.targets.hold import Hold
+from etcdtool.targets.hold import Hold, InUseError
 from etcdtool.targets.owner import Owner
 from etcdtool.targets.replacement import Replacement
 from etcdtool.targets.tail import is_unfinished, write_into_tail
@@ -24,6 +24,7 @@ __all__ = [
     "Copying",
     "Deferred",
     "Hold",
+    "InUseError",
     "Owner",
     "Replacement",
     "StagedFile",
@@ -36,6 +37,7 @@ __all__ = [
     "name_all",
     "refuse_existing",
     "refuse_foreign",
+    "refuse_full_disk",
     "replace_own_file",
     "take_away_left_overs",
     "write_at",

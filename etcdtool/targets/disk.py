@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "exchange",
     "refuse_existing",
+    "refuse_full_disk",
     "rename_without_replacing",
     "reporting",
     "start_writing",
@@ -43,6 +45,17 @@ def refuse_existing(target: Path) -> None:
         raise write_error(target, error) from error
     if not has_folder:
         raise EtcdtoolError(f"cannot write {target}: there is no folder {target.parent}", hint="Make the folder first.")
+
+
+def refuse_full_disk(target: Path, size: int, *, folder: Path | None = None) -> None:
+    """Raise when there is no room for so many bytes in a folder, by default the one that an output is to be in."""
+    with reporting(target):
+        free = shutil.disk_usage(folder or target.parent).free
+    if free < size:
+        raise EtcdtoolError(
+            f"cannot write {target}: {size} bytes are needed, and {free} are free",
+            hint="Free some space or choose another disk; nothing was left behind.",
+        )
 
 
 def rename_without_replacing(hidden: Path, target: Path) -> None:

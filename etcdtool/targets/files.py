@@ -143,7 +143,11 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
                 refuse_existing(self.target)
                 raise
             self._committed = True
-            sync_folder(self.target.parent)
+            try:
+                sync_folder(self.target.parent)
+            except BaseException:
+                self.target.unlink()  # what is reported as a failure must not be there
+                raise
 
     def _name(self) -> None:
         if self._hidden is None:

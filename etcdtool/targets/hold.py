@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,18 @@ from etcdtool.targets.disk import write_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Hold"]
+__all__ = ["Hold", "InUseError"]
 
 _PROCESSES = Path("/proc")
 _TAKEN = {errno.EAGAIN, errno.EACCES}
 _WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock of 64-bit Linux
 _HINT_STOP = "Stop the server first, and keep it stopped until this command is done"
+_PAUSE_SECONDS = 0.05
+_PATIENCE_SECONDS = 1.0
+
+
+class InUseError(EtcdtoolError):
+    """A process works with the files."""
 
 
 class Hold(contextlib.AbstractContextManager["Hold"]):
@@ -35,19 +42,46 @@ class Hold(contextlib.AbstractContextManager["Hold"]):
     Args:
         database: a ``db`` file, if there is one.
         segments: ``.wal`` files.
+        wait_seconds: how long to wait for a process that works with them to end.
+        waiting: is called once when that takes longer than a moment.
 
     Raises:
-        EtcdtoolError: a process holds one of them, or has the database open, or it may not be locked.
+        InUseError: a process holds one of them, or has the database open.
+        EtcdtoolError: one of them may not be locked.
     """
 
-    def __init__(self, *, database: Path | None = None, segments: Iterable[Path] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        database: Path | None = None,
+        segments: Iterable[Path] = (),
+        wait_seconds: float = 0.0,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
+        self._segments = list(segments)
         self._descriptors: list[int] = []
+        started, said = time.monotonic(), False
+        while True:
+            try:
+                self._lock_all()
+            except InUseError:
+                waited = time.monotonic() - started
+                if waited >= wait_seconds:
+                    raise
+                if waited >= _PATIENCE_SECONDS and not said:
+                    waiting()
+                    said = True
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    def _lock_all(self) -> None:
         try:
-            if database is not None:
-                self._lock(database, os.O_RDONLY, lambda one: fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            if self._database is not None:
+                self._lock(self._database, os.O_RDONLY, lambda one: fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB))
                 self.refuse_company()
-            for path in segments:
+            for path in self._segments:
                 self._lock(path, os.O_RDWR, lambda one: fcntl.fcntl(one, fcntl.F_OFD_SETLK, _WHOLE_FILE))
         except BaseException:
             self._release()
@@ -60,7 +94,7 @@ class Hold(contextlib.AbstractContextManager["Hold"]):
             lock(descriptor)
         except OSError as error:
             if error.errno in _TAKEN and self._descriptors and not _is_denied(path, flags):
-                raise EtcdtoolError(f"{path} is locked by a running process", hint=_HINT_STOP) from error
+                raise InUseError(f"{path} is locked by a running process", hint=_HINT_STOP) from error
             raise write_error(path, error) from error
 
     def refuse_company(self) -> None:
@@ -71,7 +105,7 @@ class Hold(contextlib.AbstractContextManager["Hold"]):
         """
         assert self._database is not None
         for pid in _others_with(self._database):
-            raise EtcdtoolError(f"{self._database} is open in process {pid}", hint=_HINT_STOP)
+            raise InUseError(f"{self._database} is open in process {pid}", hint=_HINT_STOP)
 
     def _release(self) -> None:
         while self._descriptors:

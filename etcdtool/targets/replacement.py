@@ -112,7 +112,11 @@ class Replacement(contextlib.AbstractContextManager["Replacement"]):
         if kept is None:
             kept = self._exchange()
         else:
-            self._hidden.replace(self.target)
+            try:
+                self._hidden.replace(self.target)
+            except OSError:
+                kept.unlink()  # only a second name of what still stands there
+                raise
         try:
             sync_folder(self.target.parent)
         except BaseException:

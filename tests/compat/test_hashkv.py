@@ -5,7 +5,6 @@ What a server says is asked after a restart: a running one may answer from its c
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import real, samples
 from support.cli import invoke
+from support.writers import Writer
 
 if TYPE_CHECKING:
     import random
@@ -34,95 +34,6 @@ def turns() -> list[Any]:
         for version in VERSIONS
         for turn in range(10)
     ]
-
-
-class Writer:
-    """Writes to a server over its JSON gateway, and remembers what happened at which revision."""
-
-    def __init__(self, server: real.Server, rng: random.Random) -> None:
-        self._server = server
-        self._rng = rng
-        self.revision = 1
-        self.compacted = -1
-        self.tombstones: list[int] = []
-        self._lease = int(self._post("lease/grant", {"TTL": 3600})["ID"])
-
-    def change(self, *, compact: bool = True) -> None:
-        """Make one random change."""
-        kind = self._rng.choices(
-            ["put", "leased", "delete", "prefix", "txn", "compact"], weights=[40, 10, 15, 3, 15, 2 * compact]
-        )[0]
-        match kind:
-            case "put":
-                self._post("kv/put", self._put())
-            case "leased":
-                self._post("kv/put", self._put() | {"lease": str(self._lease)})
-            case "delete":
-                self._delete({"key": _text(self._key())})
-            case "prefix":
-                self._delete({"key": _text(b"/c/"), "range_end": _text(b"/c0")})
-            case "txn":
-                self._txn()
-            case "compact":
-                self.compact()
-
-    def compact(self) -> None:
-        """Compact anywhere above the last compaction, often where a key was deleted."""
-        low = max(self.compacted + 1, 2)
-        if low > self.revision:
-            return
-        deleted = [revision for revision in self.tombstones if revision >= low]
-        at = (
-            self._rng.choice(deleted) if deleted and self._rng.random() < 0.6 else self._rng.randint(low, self.revision)
-        )
-        self.compact_at(at, physical=self._rng.random() < 0.7)
-
-    def compact_at(self, revision: int, *, physical: bool) -> None:
-        """Compact; a physical one has deleted everything when it returns."""
-        self._post("kv/compaction", {"revision": str(revision), "physical": physical})
-        self.compacted = revision
-
-    def put(self) -> None:
-        """Write any key."""
-        self._post("kv/put", self._put())
-
-    def delete_everything(self) -> None:
-        """Leave no key."""
-        self._delete({"key": _text(b"\0"), "range_end": _text(b"\0")})
-
-    def _key(self) -> bytes:
-        return f"/{self._rng.choice('abc')}/{self._rng.randrange(8)}".encode()
-
-    def _put(self) -> dict[str, Any]:
-        return {"key": _text(self._key()), "value": _text(self._rng.randbytes(self._rng.choice([0, 5, 300])))}
-
-    def _delete(self, request: dict[str, Any]) -> None:
-        if "deleted" in self._post("kv/deleterange", request):
-            self.tombstones.append(self.revision)
-
-    def _txn(self) -> None:
-        keys = self._rng.sample([f"/{name}/{number}" for name in "abc" for number in range(8)], 4)
-        operations: list[dict[str, Any]] = []
-        for key in keys:
-            name = _text(key.encode())
-            if self._rng.random() < 0.4:
-                operations.append({"request_delete_range": {"key": name}})
-            else:
-                operations.append({"request_put": {"key": name, "value": _text(b"txn")}})
-        reply = self._post("kv/txn", {"success": operations})
-        if any("deleted" in one.get("response_delete_range", {}) for one in reply["responses"]):
-            self.tombstones.append(self.revision)
-
-    def _post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
-        status, _, body = self._server.http("POST", f"/v3/{path}", json.dumps(request))
-        reply: dict[str, Any] = json.loads(body)
-        assert status == 200, reply
-        self.revision = int(reply["header"]["revision"])
-        return reply
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def of_server(server: real.Server, revision: int) -> Answer:

@@ -12,7 +12,7 @@ import pytest
 from support import restored, samples
 from support.booted import ROOT, boot, served
 from support.faults import copy_dir
-from support.servers import Cluster, ServerError, restore
+from support.servers import Cluster, Server, ServerError, restore
 from support.stops import Scenario, sweep
 from support.zygote import Zygote
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KILLS_MIN = 200
 EVERY = 5
+COMPACT_AT = 1600
 FULL_DISKS = 3
 TARGET = "new.etcd"
 REGISTRY = "upgrade/v2-hidden-only/data.tar.gz"
@@ -173,6 +174,46 @@ def served_with_v2_keys() -> Any:
         return boot("3.5", copy_dir(samples.unpack(REGISTRY), Path(folder) / TARGET), user=())
 
 
+def shrinking(version: str, *words: str) -> Scenario:
+    """A server starts on the old database and on the new one, and serves the same."""
+    data_dir = samples.unpack(f"v3/{version}/data.tar.gz")
+
+    def judge(folder: Path) -> None:
+        found = boot(version, folder / data_dir.name)
+        if words[0] == "defrag":
+            assert found == served_whole(version)
+        else:
+            compacted = found["hash"][1] == COMPACT_AT
+            assert found["hash"] == (compacted_hash(version) if compacted else served_whole(version)["hash"])
+            assert {**found, "hash": None} == {**served_whole(version), "hash": None}
+
+    return Scenario(
+        inputs=lambda folder: samples.fresh(f"v3/{version}/data.tar.gz", folder),
+        command=lambda folder: [*words, "--data-dir", folder / data_dir.name],
+        targets=(data_dir.name,),
+        judge=judge,
+        rests_are_judged=True,
+    )
+
+
+@cache
+def served_whole(version: str) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return boot(version, samples.fresh(f"v3/{version}/data.tar.gz", Path(folder)))
+
+
+@cache
+def compacted_hash(version: str) -> Any:
+    """Tell what a server hashes after it has compacted by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = samples.fresh(f"v3/{version}/data.tar.gz", Path(folder))
+        with Server(version, data_dir) as server:
+            server.etcdctl("compact", str(COMPACT_AT), "--physical", *ROOT)
+        with Server(version, data_dir) as server:
+            hashed = server.etcdctl_json("endpoint", "hashkv", *ROOT)[0]["HashKV"]
+            return hashed["hash"], hashed["compact_revision"]
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore": lambda: restoring("3.7"),
     "restore into an empty folder": lambda: restoring("3.6", inside=True),
@@ -185,11 +226,15 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore of all members": lambda: all_members("3.7"),
     "migrate": migrating,
     "drop": dropping,
+    "defrag": lambda: shrinking("3.7", "defrag"),
+    "defrag that keeps nothing": lambda: shrinking("3.6", "defrag", "--no-keep"),
+    "compact": lambda: shrinking("3.7", "compact", "--rev", str(COMPACT_AT)),
 }
 
 
 @pytest.mark.parametrize(
-    "name", ["restore", "restore into an empty folder", "restore with the log on an empty volume", "migrate"]
+    "name",
+    ["restore", "restore into an empty folder", "restore with the log on an empty volume", "migrate", "defrag"],
 )
 def test_every_state_that_a_stop_leaves_is_good(name: str, tmp_path: Path) -> None:
     with Zygote() as zygote:

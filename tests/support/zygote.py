@@ -124,7 +124,7 @@ def _wait(child: int, order: dict[str, Any], channel: socket.socket) -> Watched:
 
 def main() -> None:
     """Serve orders until stdin ends."""
-    for name in ("convert", "migrate", "snapshot_restore", "v2_drop"):
+    for name in ("compact", "convert", "defrag", "migrate", "snapshot_restore", "v2_drop"):
         importlib.import_module(f"etcdtool.cli.{name}")  # before the first child, so that none has to
 
     for line in sys.stdin:

@@ -7,13 +7,15 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from etcdtool.errors import EtcdtoolError
 from etcdtool.sources import holder_of
-from etcdtool.targets import Hold
+from etcdtool.targets import Hold, InUseError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,23 @@ def test_a_process_that_waits_with_the_file_open_is_named(files: tuple[Path, Pat
         with pytest.raises(EtcdtoolError, match=f"is open in process {other.pid}"):
             Hold(database=files[0])
         other.communicate()
+
+
+def test_a_process_that_ends_in_time_is_waited_for(files: tuple[Path, Path]) -> None:
+    database, _ = files
+    said: list[str] = []
+    with mock.patch("etcdtool.targets.hold._PATIENCE_SECONDS", 0.1), database.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ending = threading.Timer(0.5, fcntl.flock, (file, fcntl.LOCK_UN))
+        ending.start()
+        with Hold(database=database, wait_seconds=60, waiting=lambda: said.append("waiting")):
+            ending.join()
+            with database.open("rb") as other, pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(InUseError):
+            Hold(database=database, wait_seconds=0.2)
+    assert said == ["waiting"]
 
 
 def test_a_file_that_is_not_there_is_no_lock(tmp_path: Path) -> None:

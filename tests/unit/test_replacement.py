@@ -108,6 +108,13 @@ def test_a_file_system_that_cannot_exchange_has_the_new_one(old: Path, tmp_path:
     assert (names(tmp_path), old.read_bytes()) == (["db"], b"new")
 
 
+def test_a_disk_that_refuses_the_last_step_leaves_everything_as_it_was(old: Path, tmp_path: Path) -> None:
+    refused = mock.patch("os.replace", side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    with refused, pytest.raises(EtcdtoolError, match="no space left"):
+        replaced(old)
+    assert (names(tmp_path), old.read_bytes()) == (["db"], b"old")
+
+
 def test_whoever_opens_the_new_one_waits_for_its_lock(old: Path) -> None:
     with Replacement(old, verb="defrag") as new:
         new.file.write(b"new")

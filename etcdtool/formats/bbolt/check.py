@@ -11,6 +11,8 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from etcdtool.findings import Finding, Severity
 from etcdtool.formats.bbolt.cursor import root_bucket
 from etcdtool.formats.bbolt.freelist import freelist_page, parse_freelist
@@ -26,14 +28,18 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.tree_proof import LeafProof
     from etcdtool.formats.engine import Engine
 
-__all__ = ["FINDINGS_PER_CODE_MAX", "check", "pages_in_use"]
+__all__ = ["FINDINGS_PER_CODE_MAX", "check", "count_used", "pages_in_use"]
 
 FINDINGS_PER_CODE_MAX = 1000
 """Findings of one code that are given; the rest is counted in one more."""
 
 
 def check(
-    image: Image, *, engine: Engine = "columns", proofs: Mapping[int, LeafProof] = MappingProxyType({})
+    image: Image,
+    *,
+    engine: Engine = "columns",
+    proofs: Mapping[int, LeafProof] = MappingProxyType({}),
+    marks: bytearray | None = None,
 ) -> Iterator[Finding]:
     """Yield what is wrong with a file, as it is found.
 
@@ -42,15 +48,21 @@ def check(
         engine: ``columns`` proves large buckets good column-wise and looks page by page only where that fails;
             ``plain`` looks page by page everywhere.  Both find the same.
         proofs: root page -> what was proven of the leaves of a bucket that was read to its end before.
+        marks: one byte a page, all 0; for `count_used` when everything is checked.
     """
-    yield from _limited(_check(image, engine, bytearray(image.page_limit), proofs))
+    yield from _limited(_check(image, engine, bytearray(image.page_limit) if marks is None else marks, proofs))
 
 
 def pages_in_use(image: Image, *, engine: Engine = "columns") -> int:
     """Return how many pages are a meta page, the freelist's or reached from a bucket, overflow pages included."""
     marks = bytearray(image.page_limit)
     deque(_check(image, engine, marks, {}), maxlen=0)
-    return sum(1 for mark in marks if mark & USED)
+    return count_used(marks)
+
+
+def count_used(marks: bytearray) -> int:
+    """Return how many pages a check has marked that `pages_in_use` counts."""
+    return int(np.count_nonzero(np.frombuffer(marks, dtype=np.uint8) & USED))
 
 
 def _check(image: Image, engine: Engine, marks: bytearray, proofs: Mapping[int, LeafProof]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = [
     "COUNT_MAX",
     "KEY_SIZE_MAX",
     "VALUE_SIZE_MAX",
+    "Output",
     "Written",
     "branch_table",
     "check_sizes",
@@ -32,6 +33,7 @@ __all__ = [
     "pack_meta",
     "pack_page",
     "write_database",
+    "write_metas",
 ]
 
 KEY_SIZE_MAX = 32768
@@ -41,6 +43,18 @@ COUNT_MAX = 0xFFFE
 """Elements that a page's header can count, by upstream's rule."""
 _ELEMENT_SIZE = LEAF_ELEMENT.size
 _BRANCH_CHILDREN_MIN = 2
+
+
+class Output(Protocol):
+    """What a file is written to."""
+
+    def write(self, data: bytes | bytearray, /) -> object:
+        """Write at the position."""
+        ...
+
+    def seek(self, offset: int, /) -> object:
+        """Move the position."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +86,17 @@ def write_database(
     pages = _Pages(out, page_size)
     entries = [(name, _write_bucket(pages, buckets[name])) for name in sorted(buckets)]
     root = _Tree(pages, BUCKET_FLAG).write(_checked(entries))
+    write_metas(out, page_size=page_size, root=root, high_water_mark=pages.next_id, txid=txid)
+    return Written(pages.next_id, pages.next_id * page_size)
+
+
+def write_metas(out: Output, *, page_size: int, root: int, high_water_mark: int, txid: int) -> None:
+    """Write both metas of a new file, and leave it at the end of the image."""
     for page_id in (0, 1):
         own_txid = txid - (txid % 2 != page_id)
         out.seek(page_id * page_size)
-        out.write(pack_meta(page_id, page_size=page_size, root=root, high_water_mark=pages.next_id, txid=own_txid))
-    size = pages.next_id * page_size
-    out.seek(size)
-    return Written(pages.next_id, size)
+        out.write(pack_meta(page_id, page_size=page_size, root=root, high_water_mark=high_water_mark, txid=own_txid))
+    out.seek(high_water_mark * page_size)
 
 
 def pack_meta(
