@@ -13,8 +13,8 @@ import click
 from etcdtool.cli._groups import command, exit_status, write_out
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.text import hex_id, printable, quoted
-from etcdtool.operations.v2_content import counted
 from etcdtool.operations.v2_drop import DropOptions, drop
+from etcdtool.operations.v2_drop_content import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

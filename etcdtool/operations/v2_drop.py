@@ -16,7 +16,7 @@ from etcdtool.errors import AnswerIsNoError, EtcdtoolError, SourceError, UsageEr
 from etcdtool.model.membership import member_id_text
 from etcdtool.operations.conversion_cover import read_cover
 from etcdtool.operations.v2_cluster import check_one_cluster, check_one_history
-from etcdtool.operations.v2_content import counted
+from etcdtool.operations.v2_drop_content import counted
 from etcdtool.operations.v2_drop_member import plan_member
 from etcdtool.operations.v2_drop_write import apply
 from etcdtool.sources import holder_of, locate

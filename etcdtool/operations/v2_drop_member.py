@@ -24,7 +24,7 @@ from etcdtool.model.store_v2_json import dump
 from etcdtool.model.store_v2_node import Node
 from etcdtool.model.v2_leftovers import v2_requests_behind
 from etcdtool.operations.v2_cluster import Settled
-from etcdtool.operations.v2_content import V2Content, holds_more_than_members
+from etcdtool.operations.v2_drop_content import V2Content, holds_more_than_members
 from etcdtool.operations.v2_drop_tail import read_log
 from etcdtool.operations.v2_log_end import missing_end
 from etcdtool.operations.v2_member import MemberLog

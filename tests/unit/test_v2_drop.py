@@ -19,7 +19,7 @@ from etcdtool.formats.wal import RecordType, Segment, scan
 from etcdtool.formats.wal.records import pack_frame
 from etcdtool.formats.wire import raft_pb2
 from etcdtool.model.store_v2 import Store, cluster_version, members
-from etcdtool.operations.v2_content import holds_more_than_members
+from etcdtool.operations.v2_drop_content import holds_more_than_members
 
 if TYPE_CHECKING:
     from support.cli import Outcome
@@ -103,6 +103,7 @@ def test_it_adds_a_file_and_a_record_and_changes_nothing_else(how: str, data_dir
     assert snap.conf_state.voters == tuple(members(kept))
     assert cluster_version(store) == "3.5.0"
     assert invoke("verify", data_dir).exit_code == 0
+    assert invoke("v2", "check", data_dir).exit_code == 0
     assert invoke("v2", "list", data_dir).exit_code == 3
 
     done = drop(data_dir)
@@ -309,6 +310,18 @@ def test_members_that_are_missing_are_named(tmp_path: Path) -> None:
     assert done.exit_code == 3
     assert "these were not given: " in done.stderr
     assert drop(hidden, "--dry-run", "--some-members").exit_code == 0
+
+
+def test_a_whole_cluster_without_v2_needs_nothing() -> None:
+    members = [samples.unpack(name) for name in samples.archives("v3-cluster/3.6")]
+    before = [samples.hashes(member) for member in members]
+    assert len(members) == 3
+    done = drop(*members)
+    assert (done.exit_code, done.stdout.count("nothing to drop")) == (0, 3), done.stderr
+    assert [samples.hashes(member) for member in members] == before
+    done = drop(*members[:2])
+    assert (done.exit_code, "the cluster has 3 members" in done.stderr) == (3, True)
+    assert drop(members[0], samples.unpack(HIDDEN)).exit_code == 2  # of another cluster
 
 
 @pytest.mark.parametrize("sample", ["v2-auth/3.4/data.tar.gz", "v2-rich/3.4/data-clean.tar.gz"])
