@@ -12,12 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
-
 from etcdtool.errors import ChecksumError, FormatError
+from etcdtool.formats import wire
 from etcdtool.formats.digest import crc32c
 from etcdtool.formats.raft import ConfState
-from etcdtool.formats.wire import raft_pb2, snap_pb2
 from etcdtool.formats.wire.fields import expect_bytes, read_varint
 
 __all__ = ["SnapFile", "pack_snap_file", "parse_snap_file", "parse_snap_name", "snap_name"]
@@ -81,11 +79,11 @@ def parse_snap_file(data: memoryview) -> SnapFile:
 
 def pack_snap_file(data: bytes, *, index: int, term: int, conf_state: ConfState, omit_unset: bool = False) -> bytes:
     """Return the bytes of a ``.snap`` file as servers write it, or with ``omit_unset`` as ``etcdutl`` 3.7."""
-    metadata = raft_pb2.SnapshotMetadata(
+    metadata = wire.raft_pb2.SnapshotMetadata(
         conf_state=conf_state.to_message(omit_unset=omit_unset), index=index, term=term
     )
-    inner = raft_pb2.Snapshot(data=data, metadata=metadata).SerializeToString()
-    return snap_pb2.Snapshot(crc=crc32c(inner, 0), data=inner).SerializeToString()
+    inner = wire.raft_pb2.Snapshot(data=data, metadata=metadata).SerializeToString()
+    return wire.snap_pb2.Snapshot(crc=crc32c(inner, 0), data=inner).SerializeToString()
 
 
 def _parse_envelope(data: memoryview) -> tuple[int, memoryview, int]:
@@ -96,8 +94,8 @@ def _parse_envelope(data: memoryview) -> tuple[int, memoryview, int]:
         if span is not None and span[1] == len(data):
             return crc[0], data[span[0] : span[1]], span[0]
     try:
-        message = snap_pb2.Snapshot.FromString(data.tobytes())
-    except DecodeError as error:
+        message = wire.snap_pb2.Snapshot.FromString(data.tobytes())
+    except wire.DecodeError as error:
         raise FormatError("snap file", "is no snappb.Snapshot message", offset=0, hint=_HINT_OLDER) from error
     return message.crc, memoryview(message.data), 0
 
@@ -109,10 +107,10 @@ def _parse_raft_snapshot(inner: memoryview, offset: int) -> SnapFile:
     try:
         if store is not None and span is not None and span[1] == len(inner):
             data = inner[store[0] : store[1]]
-            metadata = raft_pb2.SnapshotMetadata.FromString(inner[span[0] : span[1]].tobytes())
+            metadata = wire.raft_pb2.SnapshotMetadata.FromString(inner[span[0] : span[1]].tobytes())
         else:
-            message = raft_pb2.Snapshot.FromString(inner.tobytes())
+            message = wire.raft_pb2.Snapshot.FromString(inner.tobytes())
             data, metadata = memoryview(message.data), message.metadata
-    except DecodeError as error:
+    except wire.DecodeError as error:
         raise FormatError("snap file", "is no raftpb.Snapshot message", offset=offset, hint=_HINT_OLDER) from error
     return SnapFile(metadata.index, metadata.term, ConfState.from_message(metadata.conf_state), data)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etcdtool.formats import wire
 from etcdtool.formats.raft import ConfState, EntryType, HardState
 from etcdtool.formats.snap import pack_snap_file, snap_name
 from etcdtool.formats.wal import WalWriter, pack_metadata
-from etcdtool.formats.wire import raft_pb2
 from etcdtool.model.store_v2_json import StoredNode, dump
 from etcdtool.model.store_v2_members import RAFT_ATTRIBUTES, member_path
 from etcdtool.model.store_v2_tree import Tree
@@ -67,8 +67,10 @@ def snap_file(cluster: Bootstrap, version: Version) -> tuple[str, bytes]:
 
 
 def _conf_change(member: Member, *, omit_unset: bool) -> bytes:
-    change = raft_pb2.ConfChange(
-        type=raft_pb2.ConfChangeAddNode, node_id=member.id, context=member.as_json().encode("utf-8", "surrogateescape")
+    change = wire.raft_pb2.ConfChange(
+        type=wire.raft_pb2.ConfChangeAddNode,
+        node_id=member.id,
+        context=member.as_json().encode("utf-8", "surrogateescape"),
     )
     if not omit_unset:
         change.id = 0

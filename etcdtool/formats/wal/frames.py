@@ -11,10 +11,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator  # noqa: TC003  documented types stay readable at run time
 
-from google.protobuf.message import DecodeError
-
 from etcdtool.errors import ChecksumError, FormatError
 from etcdtool.findings import Finding, Severity
+from etcdtool.formats import wire
 from etcdtool.formats.digest import crc32c
 from etcdtool.formats.wal import damage
 from etcdtool.formats.wal.records import (
@@ -25,7 +24,6 @@ from etcdtool.formats.wal.records import (
     read_length,
 )
 from etcdtool.formats.wal.segments import Segment  # noqa: TC001  documented types stay readable at run time
-from etcdtool.formats.wire import wal_pb2
 
 __all__ = ["SegmentReader"]
 
@@ -183,8 +181,8 @@ class SegmentReader:
         return FormatError("wal record", problem, offset=self.offset, where=self._name, hint=_HINT_DAMAGE)
 
 
-def _parse_other_layout(data: memoryview, start: int, stop: int) -> wal_pb2.Record | None:
+def _parse_other_layout(data: memoryview, start: int, stop: int) -> wire.wal_pb2.Record | None:
     try:
-        return wal_pb2.Record.FromString(data[start:stop].tobytes())
-    except DecodeError:
+        return wire.wal_pb2.Record.FromString(data[start:stop].tobytes())
+    except wire.DecodeError:
         return None

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import sys
 
-from google.protobuf.message import DecodeError
-
 from etcdtool.errors import FormatError
 from etcdtool.findings import Finding, Severity
+from etcdtool.formats import wire
 from etcdtool.formats.raft import ConfState, EntryType, HardState
 from etcdtool.formats.wal.frames import SegmentReader
 from etcdtool.formats.wal.log import Scan, SnapshotRecord
 from etcdtool.formats.wal.records import RecordType, parse_entry
-from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, wal_pb2
 
 __all__ = ["PlainPass"]
 
@@ -114,7 +112,7 @@ class PlainPass:
         result = self._result
         try:
             entry = parse_entry(content, start, stop)
-        except DecodeError as error:
+        except wire.DecodeError as error:
             raise self._broken("holds no raftpb.Entry message") from error
         index, term = entry.index, entry.term
         if not self._has_metadata or index == 0 or term == 0 or not 0 <= entry.type <= _ENTRY_TYPE_MAX:
@@ -168,13 +166,13 @@ class PlainPass:
             elif not self._has_metadata:
                 raise self._broken(f"of type {record_type} stands before the metadata")
             elif record_type == RecordType.STATE:
-                self._take_state(raft_pb2.HardState.FromString(data))
+                self._take_state(wire.raft_pb2.HardState.FromString(data))
             else:
-                self._take_snapshot(wal_pb2.Snapshot.FromString(data))
-        except DecodeError as error:
+                self._take_snapshot(wire.wal_pb2.Snapshot.FromString(data))
+        except wire.DecodeError as error:
             raise self._broken(f"of type {record_type} holds no message of that type") from error
 
-    def _take_state(self, message: raft_pb2.HardState) -> None:
+    def _take_state(self, message: wire.raft_pb2.HardState) -> None:
         before = self._result.hard_state
         if message.term < max(1, before.term) or message.commit < before.commit:
             raise self._broken(
@@ -182,7 +180,7 @@ class PlainPass:
             )
         self._result.hard_state = HardState(message.term, message.vote, message.commit)
 
-    def _take_snapshot(self, message: wal_pb2.Snapshot) -> None:
+    def _take_snapshot(self, message: wire.wal_pb2.Snapshot) -> None:
         if (message.index == 0) != (message.term == 0):
             raise self._broken(f"is no note of a snapshot (index {message.index}, term {message.term})")
         conf_state = ConfState.from_message(message.conf_state) if message.HasField("conf_state") else None
@@ -198,7 +196,7 @@ class PlainPass:
             if data != result.metadata:
                 raise self._broken("holds other metadata than the records before it: files of two members are mixed")
             return
-        message = etcdserver_pb2.Metadata.FromString(data)
+        message = wire.etcdserver_pb2.Metadata.FromString(data)
         self._has_metadata = True
         result.metadata, result.node_id, result.cluster_id = data, message.NodeID, message.ClusterID
 

@@ -16,9 +16,8 @@ from enum import IntEnum
 from struct import Struct
 
 import msgspec
-from google.protobuf.message import DecodeError
 
-from etcdtool.formats.wire import raft_pb2, wal_pb2
+from etcdtool.formats import wire
 from etcdtool.formats.wire.fields import read_varint
 
 __all__ = [
@@ -129,7 +128,7 @@ def parse_entry(data: memoryview, start: int, stop: int) -> EntryHeader:
     header = _parse_entry_in_place(data, start, stop)
     if header is not None:
         return header
-    entry = raft_pb2.Entry.FromString(data[start:stop].tobytes())
+    entry = wire.raft_pb2.Entry.FromString(data[start:stop].tobytes())
     return EntryHeader(entry.Type, entry.Term, entry.Index, 0, 0, entry.Data)
 
 
@@ -142,7 +141,7 @@ def pack_frame(record_type: int, data: bytes | None, crc: int, *, padded: bool =
         crc: the running sum including this record's data.
         padded: pad to 8 as 3.x does; 2.x did not.
     """
-    record = wal_pb2.Record(type=record_type, crc=crc, data=data).SerializeToString()
+    record = wire.wal_pb2.Record(type=record_type, crc=crc, data=data).SerializeToString()
     padding = -len(record) % _ALIGNMENT if padded else 0
     top = _PADDED | padding if padding else 0
     return _LENGTH.pack(len(record) | top << 56) + record + bytes(padding)
@@ -192,6 +191,6 @@ def _parses_as_state(data: memoryview, start: int, stop: int) -> bool:
     if stop - start > _STATE_SIZE_MAX:
         return False
     try:
-        return raft_pb2.HardState.FromString(data[start:stop].tobytes()).term > 0
-    except DecodeError:
+        return wire.raft_pb2.HardState.FromString(data[start:stop].tobytes()).term > 0
+    except wire.DecodeError:
         return False

@@ -5,11 +5,11 @@ Upstream: ``Create``, ``Save``, ``SaveSnapshot`` and ``cut`` in ``server/storage
 
 from __future__ import annotations
 
+from etcdtool.formats import wire
 from etcdtool.formats.digest import crc32c
 from etcdtool.formats.raft import ConfState, EntryType, HardState
 from etcdtool.formats.wal.records import RecordType, pack_frame
 from etcdtool.formats.wal.segments import segment_name
-from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, wal_pb2
 
 __all__ = ["SEGMENT_SIZE", "WalWriter", "pack_metadata", "pack_snapshot_frame"]
 
@@ -19,7 +19,7 @@ SEGMENT_SIZE = 64_000_000
 
 def pack_metadata(node_id: int, cluster_id: int) -> bytes:
     """Return the data of a metadata record."""
-    return etcdserver_pb2.Metadata(NodeID=node_id, ClusterID=cluster_id).SerializeToString()
+    return wire.etcdserver_pb2.Metadata(NodeID=node_id, ClusterID=cluster_id).SerializeToString()
 
 
 def pack_snapshot_frame(index: int, term: int, conf_state: ConfState, crc: int) -> bytes:
@@ -36,7 +36,7 @@ def pack_snapshot_frame(index: int, term: int, conf_state: ConfState, crc: int) 
 
 
 def _pack_snapshot(index: int, term: int, conf_state: ConfState | None, *, omit_unset: bool) -> bytes:
-    message = wal_pb2.Snapshot(index=index, term=term)
+    message = wire.wal_pb2.Snapshot(index=index, term=term)
     if conf_state is not None:
         message.conf_state.CopyFrom(conf_state.to_message(omit_unset=omit_unset))
     return message.SerializeToString()
@@ -69,7 +69,7 @@ class WalWriter:
 
     def save_entry(self, index: int, term: int, data: bytes | None = None, entry_type: int = EntryType.NORMAL) -> None:
         """Append an entry; None as data is what a leader's no-op has."""
-        entry = raft_pb2.Entry(Term=term, Index=index, Data=data)
+        entry = wire.raft_pb2.Entry(Term=term, Index=index, Data=data)
         if entry_type or not self._omit_unset:
             entry.Type = entry_type
         self.save_record(RecordType.ENTRY, entry.SerializeToString())
@@ -80,7 +80,7 @@ class WalWriter:
         if state == HardState():
             return
         self._state = state
-        message = raft_pb2.HardState(term=state.term, vote=state.vote, commit=state.commit)
+        message = wire.raft_pb2.HardState(term=state.term, vote=state.vote, commit=state.commit)
         self.save_record(RecordType.STATE, message.SerializeToString())
 
     def save_snapshot(self, index: int, term: int, conf_state: ConfState | None = None) -> None:

@@ -12,9 +12,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from google.protobuf.message import DecodeError
 
-    from etcdtool.formats.wire import auth_pb2, kv_pb2, lease_pb2, raft_pb2, rpc_pb2
+    from etcdtool.formats.wire import (
+        auth_pb2,
+        etcdserver_pb2,
+        kv_pb2,
+        lease_pb2,
+        raft_pb2,
+        rpc_pb2,
+        snap_pb2,
+        wal_pb2,
+    )
 
-__all__ = ["DecodeError", "auth_pb2", "kv_pb2", "lease_pb2", "raft_pb2", "rpc_pb2"]
+__all__ = [
+    "DecodeError",
+    "auth_pb2",
+    "etcdserver_pb2",
+    "kv_pb2",
+    "lease_pb2",
+    "raft_pb2",
+    "rpc_pb2",
+    "snap_pb2",
+    "wal_pb2",
+]
 
 
 def __getattr__(name: str) -> Any:
