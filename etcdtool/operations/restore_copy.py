@@ -72,7 +72,12 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
                 os.ftruncate(self._descriptor, source.size)
             self._data = memoryview(mmap.mmap(self._descriptor, source.size, prot=mmap.PROT_READ))
             self._copying = stack.enter_context(Copying(source.file.path, source.file.data, self._descriptor))
-            hasher = Hasher(self._data, _digest_positions(source), arrived=self._copying.wait_for)
+            hasher = Hasher(
+                self._data,
+                _digest_positions(source),
+                arrived=self._copying.wait_for,
+                descriptor=self._descriptor,
+            )
             self._hasher = stack.enter_context(hasher)
             self._stack = stack.pop_all()
 
