@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
-from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command
+from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command, lock_timeout_seconds
 from etcdtool.cli._log import Log
 from etcdtool.cli.progress import Progress
 from etcdtool.errors import EtcdtoolError
@@ -63,8 +64,9 @@ def migrate_command(
     """Bring the storage of a stopped member to another version of etcd: 3.5, 3.6 or 3.7.
 
     The database is edited in a copy, which takes its place at once when it was read back; a kill leaves the old one or
-    the new one. Going down is refused where the log holds entries that the lower version does not understand. What else
-    would keep a server of that version from starting is told as a warning.
+    the new one. A server that has the data dir open is waited for, as long as --timeout says. Going down is refused
+    where the log holds entries that the lower version does not understand. What else would keep a server of that
+    version from starting is told as a warning.
     """
     if data_dir is None or target_version is None:
         missing = [
@@ -83,6 +85,7 @@ def migrate_command(
         wal_dir=wal_dir,
         log_start=LogStart(log_from),
         keep=not no_keep,
+        wait_seconds=lock_timeout_seconds() or math.inf,
     )
     with Progress("migrate") as progress:
         migrate(options, events=Log(), progress=progress)

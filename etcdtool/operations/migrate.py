@@ -72,6 +72,7 @@ class MigrateOptions:
         wal_dir: where the log is when it is kept apart.
         log_start: which entries of the log count.
         keep: whether the old database is kept.
+        wait_seconds: how long to wait for a server that has the folder open to end.
     """
 
     data_dir: Path
@@ -80,6 +81,7 @@ class MigrateOptions:
     wal_dir: Path | None = None
     log_start: LogStart = LogStart.RECORD
     keep: bool = True
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +112,14 @@ def migrate(options: MigrateOptions, *, events: Events | None = None, progress: 
         FormatError: the database or the log is damaged.
     """
     parts, path = locate_database(options.data_dir, wal_dir=options.wal_dir)
-    with Hold(database=path, segments=parts.segments) as hold:
-        return _Work(options, parts, InputFile.open(path), hold).run(events or Silent(), progress)
+    told = events or Silent()
+    with Hold(
+        database=path,
+        segments=parts.segments,
+        wait_seconds=options.wait_seconds,
+        waiting=lambda: told.tell("waiting for etcd to close and release its lock", {"path": str(path)}),
+    ) as hold:
+        return _Work(options, parts, InputFile.open(path), hold).run(told, progress)
 
 
 class _Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,6 +188,18 @@ def test_folder_in_use_is_refused(tmp_path: Path) -> None:
         outcome = migrate(data_dir, "3.6", "--timeout", "10ms")
     assert (outcome.exit_code, samples.hashes(data_dir)) == (1, before)
     assert "is locked by a running process. Stop the server first" in outcome.stderr
+
+
+def test_folder_in_use_is_waited_for(tmp_path: Path) -> None:
+    data_dir = samples.fresh("v3/3.7/data.tar.gz", tmp_path)
+    hold = Hold(database=data_dir / restored.DB)
+    ending = threading.Timer(1.5, hold.__exit__)
+    ending.start()
+    outcome = migrate(data_dir, "3.6", "--timeout", "60s")
+    ending.join()
+    assert outcome.exit_code == 0
+    assert told(outcome)[0][2] == "waiting for etcd to close and release its lock"
+    assert storage_version(data_dir) == b"3.6.0"
 
 
 def test_database_behind_a_link_stays_behind_it(tmp_path: Path) -> None:
