@@ -45,6 +45,7 @@ class Scenario:
         command: gives the command line for such a folder.
         targets: what the command makes or changes, names in that folder; all else in there stays as it was.
         judge: is given a copy of a folder whose state is not the untouched old one, and raises if that is not good.
+        close: gives back what the scenario holds.
         rests_are_judged: whether the old one with a hidden rest beside it is judged, too.
     """
 
@@ -52,6 +53,7 @@ class Scenario:
     command: Callable[[Path], list[object]]
     targets: tuple[str, ...]
     judge: Callable[[Path], object]
+    close: Callable[[], object] = lambda: None
     rests_are_judged: bool = False
 
 
@@ -97,7 +99,10 @@ def sweep(
         every: n.
         full_disks: how many points, spread over all calls that need space.
     """
-    return _Sweep(scenario, zygote, folder, every).run(full_disks)
+    try:
+        return _Sweep(scenario, zygote, folder, every).run(full_disks)
+    finally:
+        scenario.close()
 
 
 class _Sweep:
