@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command, lock_timeout_seconds, write_out
+from etcdtool.cli._log import Log
 from etcdtool.cli._shrunk import choice_of_places, chosen_member, fields_of, json_of, lines_of, notes_of
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.progress import Progress
+from etcdtool.cli.text import human_size
 from etcdtool.errors import EtcdtoolError
 from etcdtool.operations.defrag import defrag, defrag_to_snapshot
 
@@ -81,7 +83,24 @@ def defrag_command(
 
 def _in_data_dir(member: Member, progress: Progress) -> Shrunk:
     try:
-        return defrag(member, progress=progress)
+        shrunk = defrag(member, progress=progress)
     except EtcdtoolError as error:
         words = f"Failed to defragment etcd data[{member.data_dir}] ({error.message})"
         raise EtcdtoolError(words, hint=error.hint) from error
+    _tell_finished(shrunk)
+    return shrunk
+
+
+def _tell_finished(shrunk: Shrunk) -> None:
+    """Print the line of etcdutl's log that scripts wait for."""
+    in_use_before, in_use = (pages * shrunk.page_size for pages in (shrunk.pages_used_before, shrunk.pages_after))
+    facts = {
+        "path": str(shrunk.target),
+        "current-db-size-bytes-diff": shrunk.size_after - shrunk.size_before,
+        "current-db-size-bytes": shrunk.size_after,
+        "current-db-size": human_size(shrunk.size_after),
+        "current-db-size-in-use-bytes-diff": in_use - in_use_before,
+        "current-db-size-in-use-bytes": in_use,
+        "current-db-size-in-use": human_size(in_use),
+    }
+    Log().tell("finished defragmenting directory", facts)

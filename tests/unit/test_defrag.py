@@ -53,7 +53,10 @@ def test_the_content_stays(name: str, engine: str, tmp_path: Path, monkeypatch: 
     hashes = invoke("hashkv", folder).stdout
     status = json.loads(invoke("snapshot", "status", folder, "-w", "json").stdout)
     done = invoke("defrag", "--data-dir", folder, "-w", "json")
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0
+    (line,) = done.stderr.splitlines()
+    assert line.split("\t")[1:4] == ["info", "etcdtool", "finished defragmenting directory"]
+    logged = json.loads(line.split("\t")[4])
     assert restored.buckets(folder) == before
     assert others(folder) == rest
     assert invoke("hashkv", folder).stdout == hashes
@@ -70,6 +73,8 @@ def test_the_content_stays(name: str, engine: str, tmp_path: Path, monkeypatch: 
     assert told["kept"] == str(kept)
     assert (told["sizeBefore"], told["sizeAfter"]) == (kept.stat().st_size, (folder / DB).stat().st_size)
     assert told["pagesAfter"] == image.high_water_mark
+    assert logged["current-db-size-bytes"] == told["sizeAfter"] == logged["current-db-size-in-use-bytes"]
+    assert logged["current-db-size-bytes-diff"] == told["sizeAfter"] - told["sizeBefore"]
     assert oct(kept.stat().st_mode) == oct((folder / DB).stat().st_mode)
 
 
