@@ -23,6 +23,7 @@ VERSIONS = ["3.5", "3.6", "3.7"]
 CHANGES = 150
 MARKS = (b"scheduledCompactRev", b"finishedCompactRev")
 OF_RAFT = {b"consistent_index", b"term", b"confState", b"storageVersion"}
+ROOT = ("--user", "root:rootpw", "--dial-timeout=30s", "--command-timeout=60s")  # logging in takes a while under load
 BATCH_LIMIT, SLEEP = 3, "300ms"
 
 
@@ -149,14 +150,13 @@ def test_a_compaction_that_a_kill_cut_off_is_finished(
 @pytest.mark.parametrize("version", ["3.4", *VERSIONS])
 def test_a_server_of_each_version_starts_on_it(version: str, tmp_path: Path) -> None:
     folder = samples.fresh(f"v3/{version}/data.tar.gz", tmp_path)
-    user = ("--user", "root:rootpw")
     with real.Server(version, samples.fresh(f"v3/{version}/data.tar.gz", tmp_path / "whole")) as server:
-        before = server.etcdctl_json("get", "", "--from-key", *user)
+        before = server.etcdctl_json("get", "", "--from-key", *ROOT)
     head = int(before["header"]["revision"])
     assert invoke("compact", "--rev", head, "--data-dir", folder).exit_code == 0
     with real.Server(version, folder) as server:
-        after = server.etcdctl_json("get", "", "--from-key", *user)
+        after = server.etcdctl_json("get", "", "--from-key", *ROOT)
         assert after["kvs"] == before["kvs"]
         assert int(after["header"]["revision"]) == head
-        assert "has been compacted" in server.etcdctl("get", "a", f"--rev={head - 1}", *user, check=False).stderr
-        server.etcdctl("put", "/written/after", "the compaction", *user)
+        assert "has been compacted" in server.etcdctl("get", "a", f"--rev={head - 1}", *ROOT, check=False).stderr
+        server.etcdctl("put", "/written/after", "the compaction", *ROOT)
