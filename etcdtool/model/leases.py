@@ -19,7 +19,7 @@ from etcdtool.formats.words import unaligned_words
 from etcdtool.model.lease import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -56,8 +56,20 @@ class LeaseRows:
     problems: dict[int, str]
 
 
-def iter_leases(image: Image, bucket: Bucket, *, engine: Engine = "columns") -> Iterator[LeaseRows]:
+def iter_leases(
+    image: Image,
+    bucket: Bucket,
+    *,
+    engine: Engine = "columns",
+    look: Callable[[columns.LeafBlock], object] = lambda _: None,
+) -> Iterator[LeaseRows]:
     """Yield the leases of the bucket in blocks, at least one row each.
+
+    Args:
+        image: the database.
+        bucket: bucket ``lease``.
+        engine: how it is read.
+        look: is shown each block of pairs before its rows; not with ``plain``.
 
     Raises:
         FormatError: the tree of the bucket cannot be walked.
@@ -72,6 +84,7 @@ def iter_leases(image: Image, bucket: Bucket, *, engine: Engine = "columns") -> 
         return
     words = unaligned_words(image.data)
     for block in columns.iter_blocks(image, bucket, pages_per_block=_PAGES_PER_BLOCK):
+        look(block)
         places = _Places(block.key_start, block.value_start, block.value_end)
         numbers, good = _canonical(words, len(image.data), places)
         yield _completed(image, places, numbers, good)

@@ -113,13 +113,14 @@ def _read(image: Image, engine: Engine, proofs: dict[int, LeafProof]) -> Snapsho
     checksum, last, total_key = 0, 0, 0
     for name, bucket in cursor.root_buckets(image).items():
         checksum = crc32c(name, checksum)
+        proof = LeafProof(image)
         if name != schema.KEY:
-            checksum = _hash_bucket(image, bucket, checksum, engine)
+            checksum = _hash_bucket(image, bucket, checksum, engine, proof)
         elif engine == "plain":
             checksum, last, total_key = _read_keys_plainly(image, bucket, checksum)
         else:
-            proof = LeafProof(image)
             checksum, last, total_key = _read_keys(image, bucket, checksum, proof)
+        if engine == "columns":
             proofs[bucket.root] = proof
     return SnapshotStatus(
         hash=checksum,
@@ -142,15 +143,16 @@ def _check_integrity(image: Image, engine: Engine, proofs: dict[int, LeafProof])
         raise IntegrityError(shown, count)
 
 
-def _hash_bucket(image: Image, bucket: Bucket, checksum: int, engine: Engine) -> int:
-    for start, stop in _runs(image, bucket, engine):
+def _hash_bucket(image: Image, bucket: Bucket, checksum: int, engine: Engine, proof: LeafProof) -> int:
+    for start, stop in _runs(image, bucket, engine, proof):
         checksum = crc32c(image.data[start:stop], checksum)
     return checksum
 
 
-def _runs(image: Image, bucket: Bucket, engine: Engine) -> Iterator[tuple[int, int]]:
+def _runs(image: Image, bucket: Bucket, engine: Engine, proof: LeafProof) -> Iterator[tuple[int, int]]:
     if engine == "columns":
         for block in columns.iter_blocks(image, bucket):
+            proof.add(block)
             yield from block.runs()
         return
     for item in cursor.iter_items(image, bucket):

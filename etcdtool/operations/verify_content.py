@@ -92,12 +92,15 @@ class ContentCheck:
         limiter = Limiter()
         found: list[Finding] = []
         if schema.LEASE in buckets:
+            bucket, proof = buckets[schema.LEASE], LeafProof(self.image)
             try:
-                for leases in iter_leases(self.image, buckets[schema.LEASE], engine=self.engine):
+                for leases in iter_leases(self.image, bucket, engine=self.engine, look=proof.add):
                     found.extend(limiter.pass_on(check.findings(leases)))
             except FormatError:
                 yield NOT_CHECKED.finding("bucket lease", "a page of its tree cannot be read")
                 return None
+            if self.engine == "columns":
+                self.proofs[bucket.root] = proof
         yield from found
         yield from limiter.summary()
         return check
