@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, TypeVar, cast
+import sys
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,6 +14,8 @@ __all__ = ["read_ahead"]
 
 _Item = TypeVar("_Item")
 _PIECES = 2
+_SWITCH_SECONDS = 0.0005
+"""How long the other thread waits for the interpreter at most: 5 ms, Python's own, is a whole piece of work."""
 
 
 def read_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
@@ -19,15 +23,31 @@ def read_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
 
     Worth it where a piece is the work of milliseconds in array operations, which leave the interpreter to others.
     """
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  small files are read without threads
+    done: SimpleQueue[tuple[_Item] | BaseException | None] = SimpleQueue()
+    wanted = threading.Semaphore(_PIECES)
+    stopped = threading.Event()
 
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
-        end = object()
-        pending = deque(pool.submit(next, items, end) for _ in range(_PIECES))
+    def run() -> None:
         try:
-            while (item := pending.popleft().result()) is not end:
-                pending.append(pool.submit(next, items, end))
-                yield cast("_Item", item)
-        finally:
-            for piece in pending:
-                piece.cancel()
+            while wanted.acquire() and not stopped.is_set():
+                done.put((next(items),))
+        except StopIteration:
+            done.put(None)
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is raised where the piece is awaited
+            done.put(error)
+
+    thread = threading.Thread(target=run, name="ahead", daemon=True)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    thread.start()
+    try:
+        while (piece := done.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            wanted.release()
+            yield piece[0]
+    finally:
+        stopped.set()
+        wanted.release()
+        thread.join()
+        sys.setswitchinterval(interval)

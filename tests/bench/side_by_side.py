@@ -92,5 +92,5 @@ def machine(*versions: str) -> str:
     """Give what the figures depend on: the real programs, Python and the CPU."""
     here = real.environment()
     python = ".".join(map(str, sys.version_info[:3]))
-    peers = ", ".join(f"etcd {here.releases[version]}" for version in versions)
-    return f"{peers} ({here.go}), Python {python}, numpy {np.__version__}, {here.cpus} x {here.cpu}"
+    peers = [f"etcd {here.releases[version]} ({here.go})" for version in versions]
+    return ", ".join([*peers, f"Python {python}", f"numpy {np.__version__}", f"{here.cpus} x {here.cpu}"])
