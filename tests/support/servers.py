@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 START_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 60
 PORT_TRIES = 5
 _IN_USE = "address already in use"
 
@@ -161,7 +162,10 @@ class Server:
         # 3.6 and 3.7 know version 3 only and warn about the variable
         env = {"ETCDCTL_API": api} if self.version in {"3.4", "3.5"} else {}
         etcdctl = programs.program("etcdctl", self.version)
-        return processes.run(etcdctl, f"--endpoints={self.client_url}", *args, env=env, check=check, stdin=stdin)
+        flags = [f"--endpoints={self.client_url}"]
+        if api == "3":  # by default 2 s to log in and 5 s for all, which a busy machine may need longer for
+            flags += [f"--dial-timeout={COMMAND_SECONDS_MAX}s", f"--command-timeout={COMMAND_SECONDS_MAX}s"]
+        return processes.run(etcdctl, *flags, *args, env=env, check=check, stdin=stdin)
 
     def etcdctl_json(self, *args: str | Path) -> Any:
         """Run etcdctl with -w json and give what it printed."""
