@@ -8,7 +8,7 @@ from __future__ import annotations
 from etcdtool.checks.codes import Code
 from etcdtool.findings import Severity
 
-__all__ = ["CODES", "MISSING", "NAME", "NOT_IN_LOG", "NO_START", "STORE", "UNREADABLE"]
+__all__ = ["CODES", "LAYOUT", "MISSING", "NAME", "NOT_IN_LOG", "NO_START", "STORE", "UNREADABLE"]
 
 UNREADABLE = Code(
     code="snap.unreadable",
@@ -48,4 +48,11 @@ NO_START = Code(
     remedy="Look for the .snap files, or use another member's data. The database alone can be restored with "
     "snapshot restore --skip-hash-check.",
 )
-CODES = (UNREADABLE, NAME, STORE, NOT_IN_LOG, MISSING, NO_START)
+LAYOUT = Code(
+    code="snap.layout",
+    severity=Severity.WARNING,
+    meaning="Bytes of a .snap that its checksum does not cover are not as every server writes them. Servers do not "
+    "mind, but the file was changed after it was written.",
+    remedy="Look at the disk, and compare with another copy.",
+)
+CODES = (UNREADABLE, NAME, STORE, NOT_IN_LOG, MISSING, NO_START, LAYOUT)

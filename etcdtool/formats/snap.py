@@ -10,7 +10,7 @@ Upstream: ``server/etcdserver/api/snap/snapshotter.go`` @ v3.7.1, ``raftpb/raft.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etcdtool.errors import ChecksumError, FormatError
 from etcdtool.formats import wire
@@ -23,6 +23,7 @@ __all__ = ["SnapFile", "pack_snap_file", "parse_snap_file", "parse_snap_name", "
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.snap")
 _TAG_CRC = 0x08
 _TAG_ENVELOPE_DATA = 0x12
+_TAGS = bytes([_TAG_CRC, _TAG_ENVELOPE_DATA])
 _TAG_STORE = 0x0A
 _TAG_METADATA = 0x12
 _U32_MAX = (1 << 32) - 1
@@ -37,12 +38,14 @@ class SnapFile:
         index, term: of the last log entry the snapshot includes.
         conf_state: raft's members at that entry.
         data: the v2 store as JSON; a view into the file's bytes where they have the usual layout.
+        is_usual: whether the bytes around what the checksum covers are as every server writes them.
     """
 
     index: int
     term: int
     conf_state: ConfState
     data: memoryview
+    is_usual: bool = True
 
 
 def parse_snap_name(name: str) -> tuple[int, int]:
@@ -74,7 +77,9 @@ def parse_snap_file(data: memoryview) -> SnapFile:
     computed = crc32c(inner, 0)
     if computed != stored:
         raise ChecksumError("snap file", stored=stored, computed=computed, offset=offset, hint=_HINT_OLDER)
-    return _parse_raft_snapshot(inner, offset)
+    usual_offset = len(_TAGS) + _varint_size(stored) + _varint_size(len(inner))
+    is_usual = offset == usual_offset and offset + len(inner) == len(data)
+    return replace(_parse_raft_snapshot(inner, offset), is_usual=is_usual)
 
 
 def pack_snap_file(data: bytes, *, index: int, term: int, conf_state: ConfState, omit_unset: bool = False) -> bytes:
@@ -114,3 +119,7 @@ def _parse_raft_snapshot(inner: memoryview, offset: int) -> SnapFile:
     except wire.DecodeError as error:
         raise FormatError("snap file", "is no raftpb.Snapshot message", offset=offset, hint=_HINT_OLDER) from error
     return SnapFile(metadata.index, metadata.term, ConfState.from_message(metadata.conf_state), data)
+
+
+def _varint_size(number: int) -> int:
+    return max(1, -(-number.bit_length() // 7))

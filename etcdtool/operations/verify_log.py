@@ -88,6 +88,9 @@ class LogCheck:
                 continue
             readable.append(((snap.term, snap.index), path.name, snap))
             yield from _check_name(path.name, snap)
+            if not snap.is_usual:
+                detail = "its checksum, or what stands around its data, is not written as servers write it"
+                yield codes.LAYOUT.finding(path.name, detail, offset=0)
         self.snaps = {name: snap for _, name, snap in sorted(readable, key=lambda one: one[:2])}
 
     def _snap_files(self) -> list[Path]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from support import damage_corpus
 from support.damage import CATALOGUE, draw, fields
-from support.damage_corpus import OURS_SECONDS_MAX, SUMMARY, corpus, judged, render
+from support.damage_corpus import OURS_SECONDS_MAX, SUMMARY, corpus, judged, judged_log, missed, render
+from support.damage_logs import LOG_FIELDS, WITHOUT_A_SIGN, draw_log
+from support.verdicts import TOOLS
 
 from etcdtool.checks import registry
 
@@ -32,10 +34,10 @@ def hold(faults: Iterable[Fault]) -> int:
     for fault in faults:
         number += 1
         result = judged(fault)
-        assert not result.missed, f"{fault}: {dict(result.others)}, ours: {result.ours} {result.codes}"
+        assert not missed(result), result.as_json()
         if not fault.sealed and fault.field != "lost":
-            assert result.ours == "error", f"{fault}: unsealed, yet {result.ours} {result.codes}"
-        assert result.seconds < OURS_SECONDS_MAX, fault
+            assert result.ours.word == "error", result.as_json()
+        assert result.ours.seconds < OURS_SECONDS_MAX, fault
     growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
     assert growth < MEMORY_GROWTH_MAX
     return number
@@ -56,6 +58,32 @@ def test_nothing_found_by_others_is_missed_in_the_whole_corpus(page_type: str, r
     assert number >= FULL_SEALED * len(CATALOGUE[page_type])
 
 
+def hold_logs(seed: int, kind: str, name: str, count: int) -> None:
+    """Check the laws on faults of a data dir's log or ``.snap`` files."""
+    for number in range(count):
+        result = judged_log(draw_log(seed, kind, name, number))
+        assert not missed(result), result.as_json()
+        if (kind, name) not in WITHOUT_A_SIGN:
+            assert result.ours.word != "good", result.as_json()
+        assert result.ours.seconds < OURS_SECONDS_MAX, result.as_json()
+
+
+@pytest.mark.parametrize("kind", ["WAL", ".snap"])
+def test_nothing_found_by_others_is_missed_in_data_dirs(kind: str, request: pytest.FixtureRequest) -> None:
+    for one, name in LOG_FIELDS:
+        if one == kind:
+            hold_logs(request.config.getoption("--seed") or 0, kind, name, 1)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(5400)
+@pytest.mark.parametrize(("kind", "name"), LOG_FIELDS, ids=["/".join(names) for names in LOG_FIELDS])
+def test_nothing_found_by_others_is_missed_in_many_data_dirs(
+    kind: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    hold_logs(request.config.getoption("--seed") or 0, kind, name, FULL_SEALED)
+
+
 def test_a_seed_draws_the_same_faults_again() -> None:
     page_type, name = "key leaf", "pos"
     first = [draw(7, page_type, name, number, sealed=True) for number in range(5)]
@@ -73,6 +101,20 @@ def test_the_kept_summary_is_of_a_whole_corpus_and_misses_nothing() -> None:
         if "sealed" in row:
             assert row["sealed"]["errors"] >= row["sealed"]["any"], name
         assert row.get("unsealed", {}).get("ours") == row.get("unsealed", {}).get("faults"), name
+    assert summary["logs"].keys() == {f"{kind} / {name}" for kind, name in LOG_FIELDS}
+    for name, cell in summary["logs"].items():
+        assert cell["faults"] >= 100, name
+        assert cell["errors"] >= cell["any"], name
+        assert cell["ours"] == cell["faults"] or tuple(name.split(" / ")) in WITHOUT_A_SIGN, name
+
+
+def test_what_was_said_of_each_fault_is_told() -> None:
+    line = judged(draw(0, "freelist", "count", 0, sealed=True)).as_json()
+    assert {name: type(said[1]) for name, said in line.items() if isinstance(said, list)} == dict.fromkeys(
+        ("verify", *TOOLS), str
+    )
+    assert (line["verify"][0], line["check"][0]) == ("error", "bad")
+    assert "freelist" in line["verify"][1]
 
 
 def test_the_table_is_made_of_the_kept_summary() -> None:
@@ -90,5 +132,5 @@ def test_what_nobody_can_find_is_named() -> None:
 
 def test_codes_of_findings_are_explained() -> None:
     faults = [draw(9, page_type, name, 0, sealed=True) for page_type, name in fields() if page_type != "trailer"]
-    found = {code for fault in faults for code in damage_corpus.ours_of(fault)[1]}
+    found = {code for fault in faults for code in damage_corpus.ours_of(fault).codes}
     assert {code for code in found if "." in code} <= registry.BY_CODE.keys()

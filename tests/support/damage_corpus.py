@@ -4,15 +4,19 @@ As a script it runs the whole corpus and writes the counts, and the table made o
 
     python tests/support/damage_corpus.py --run --seed 0     (counts to docs/reference/damage.json; long)
     python tests/support/damage_corpus.py > docs/reference/damage.md
+
+What each program said of each fault is kept in the cache folder, ``damage/corpus-SEED.jsonl``, one JSON object a line.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,26 +25,62 @@ if not __package__:  # started as a script: the folder of the package is not on 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support import programs
-from support.damage import CATALOGUE, SAMPLES, draw
-from support.damage_logs import LOG_FIELDS, WITHOUT_A_SIGN, is_found
+from support.damage import CATALOGUE, SAMPLES, draw, fields
+from support.damage_logs import LOG_FIELDS, WITHOUT_A_SIGN, draw_log
+from support.log_verdicts import LOG_TOOLS, judge_log
 from support.verdicts import SECONDS_MAX, TOOLS, judge
 
 from etcdtool.checks.container import NO_TRAILER
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.findings import Severity
 from etcdtool.operations.verify import verify
+from etcdtool.operations.verify_source import verify_source
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from support.damage import Fault
+    from support.damage_logs import LogFault
+    from support.verdicts import Verdict
 
-__all__ = ["OURS_SECONDS_MAX", "SUMMARY", "UNDETECTABLE", "Judged", "corpus", "count", "judged", "ours_of", "render"]
+    from etcdtool.findings import Finding
+
+__all__ = [
+    "OURS_SECONDS_MAX",
+    "SUMMARY",
+    "UNDETECTABLE",
+    "Judged",
+    "Ours",
+    "corpus",
+    "count",
+    "judged",
+    "judged_log",
+    "ours_of",
+    "render",
+]
 
 OURS_SECONDS_MAX = 5.0
 SUMMARY = Path(__file__).resolve().parents[2] / "docs" / "reference" / "damage.json"
-_SEALED_EACH, _UNSEALED_EACH = 100, 20
+_SEALED_EACH, _UNSEALED_EACH = 100, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What ``verify`` made of a fault.
+
+    Attributes:
+        word: ``error``, ``warning`` or ``note``, the gravest finding that names a place; ``good`` where there is none.
+            The only note that counts is that of a missing trailer: a database needs none.
+        codes: of these findings.
+        said: the gravest of them.
+        seconds: what it took.
+    """
+
+    word: str
+    codes: tuple[str, ...]
+    said: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,140 +88,200 @@ class Judged:
     """A fault and what was said of it.
 
     Attributes:
-        fault: the damaged file.
-        ours: ``error``, ``warning`` or ``note``, the gravest finding that names a place; ``good`` where there is none.
-            The only note that counts is that of a missing trailer: a database needs none.
-        codes: of these findings.
-        seconds: what ours took.
-        others: verdict by tool.
+        fault: what was damaged; its bytes are gone.
+        page_type, field: what was damaged.
+        sealed: whether the trailer was made to fit afterwards; of logs, False.
+        ours: what ours said.
+        others: what each tool said.
     """
 
-    fault: Fault
-    ours: str
-    codes: tuple[str, ...]
-    seconds: float
-    others: Mapping[str, str]
+    fault: Mapping[str, Any]
+    page_type: str
+    field: str
+    sealed: bool
+    ours: Ours
+    others: Mapping[str, Verdict]
 
     @property
-    def missed(self) -> bool:
-        """Whether ours passes over it: sealed, no error where a tool finds the file bad; unsealed, nothing at all."""
-        if not self.fault.sealed:
-            return self.ours == "good"
-        return self.ours != "error" and any(verdict != "good" for verdict in self.others.values())
+    def is_found_by_others(self) -> bool:
+        """Whether any real tool found it."""
+        return any(verdict.word != "good" for verdict in self.others.values())
 
     def as_json(self) -> dict[str, Any]:
         """One line of the corpus."""
-        fault = self.fault
-        return {
-            "sample": fault.sample,
-            "type": fault.page_type,
-            "field": fault.field,
-            "what": fault.what,
-            "sealed": fault.sealed,
-            "sha256": fault.sha256,
-            "ours": self.ours,
-            "codes": self.codes,
-            **self.others,
-        }
+        others = {tool: [verdict.word, verdict.said] for tool, verdict in self.others.items()}
+        return {**self.fault, "verify": [self.ours.word, self.ours.said], **others}
 
 
 def corpus(seed: int, page_type: str, *, sealed: int, unsealed: int) -> Iterator[Fault]:
-    """Draw so many faults for each field of a page type; those of a trailer can't be sealed."""
+    """Draw so many faults for each field of a page type."""
     for name in CATALOGUE[page_type]:
-        if page_type == "trailer":
-            yield from (draw(seed, page_type, name, number, sealed=False) for number in range(sealed))
-            continue
-        yield from (draw(seed, page_type, name, number, sealed=True) for number in range(sealed))
-        yield from (draw(seed, page_type, name, number, sealed=False) for number in range(-unsealed, 0))
+        yield from faults_of(seed, page_type, name, sealed=sealed, unsealed=unsealed)
+
+
+def faults_of(seed: int, page_type: str, name: str, *, sealed: int, unsealed: int) -> Iterator[Fault]:
+    """Draw so many faults for a field; those of a trailer can't be sealed."""
+    if page_type == "trailer":
+        yield from (draw(seed, page_type, name, number, sealed=False) for number in range(sealed))
+        return
+    yield from (draw(seed, page_type, name, number, sealed=True) for number in range(sealed))
+    yield from (draw(seed, page_type, name, number, sealed=False) for number in range(-unsealed, 0))
 
 
 def judged(fault: Fault) -> Judged:
-    """Ask everybody."""
-    ours, codes, seconds = ours_of(fault)
-    return Judged(fault=fault, ours=ours, codes=codes, seconds=seconds, others=judge(fault))
+    """Ask everybody about a file."""
+    described = {
+        "sample": fault.sample,
+        "type": fault.page_type,
+        "field": fault.field,
+        "what": fault.what,
+        "sealed": fault.sealed,
+        "sha256": fault.sha256,
+    }
+    return Judged(
+        fault=described,
+        page_type=fault.page_type,
+        field=fault.field,
+        sealed=fault.sealed,
+        ours=ours_of(fault),
+        others=judge(fault),
+    )
 
 
-def ours_of(fault: Fault) -> tuple[str, tuple[str, ...], float]:
+def judged_log(fault: LogFault) -> Judged:
+    """Ask everybody about a data dir."""
+    described = {
+        "sample": fault.sample,
+        "type": fault.kind,
+        "field": fault.field,
+        "file": fault.path,
+        "what": fault.what,
+        "sha256": fault.sha256,
+    }
+    with tempfile.TemporaryDirectory(prefix="etcdtool-damage-") as folder:
+        root = fault.write(Path(folder))
+        ours = _ours(lambda: verify_source(root).report.findings, hidden=str(root))
+    return Judged(
+        fault=described,
+        page_type=fault.kind,
+        field=fault.field,
+        sealed=False,
+        ours=ours,
+        others=judge_log(fault),
+    )
+
+
+def missed(result: Judged) -> bool:
+    """Tell whether ours passes over it: sealed or in a log, no error where a tool finds it; else, nothing at all."""
+    if result.fault.get("sealed", True):
+        return result.ours.word != "error" and result.is_found_by_others
+    return result.ours.word == "good"
+
+
+def ours_of(fault: Fault) -> Ours:
+    """Ask ours about a file."""
+
+    def verified() -> list[Finding]:
+        with open_database(path) as database:
+            return verify(database).findings
+
     with tempfile.TemporaryDirectory(prefix="etcdtool-damage-") as folder:
         path = Path(folder) / "damaged.db"
         path.write_bytes(fault.data)
-        started = time.perf_counter()
-        try:
-            with open_database(path) as database:
-                findings = [
-                    finding
-                    for finding in verify(database).findings
-                    if finding.severity is not Severity.NOTE or finding.code == NO_TRAILER.code
-                ]
-        except EtcdtoolError as error:
-            has_place = not isinstance(error, FormatError) or error.offset is not None or error.where
-            return ("error" if has_place else "good"), (type(error).__name__,), time.perf_counter() - started
-        seconds = time.perf_counter() - started
-    placed = {finding.severity.value for finding in findings if finding.offset is not None or finding.where != "file"}
-    worst = next((severity for severity in ("error", "warning", "note") if severity in placed), "good")
-    return worst, tuple(sorted({finding.code for finding in findings})), seconds
+        return _ours(verified, hidden=str(path))
+
+
+def _ours(find: Callable[[], list[Finding]], *, hidden: str) -> Ours:
+    started = time.perf_counter()
+    try:
+        found = find()
+    except EtcdtoolError as error:
+        has_place = not isinstance(error, FormatError) or error.offset is not None or bool(error.where)
+        word = "error" if has_place else "good"
+        return Ours(word, (type(error).__name__,), str(error).replace(hidden, "@"), time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    counted = [one for one in found if one.severity is not Severity.NOTE or one.code == NO_TRAILER.code]
+    placed = [one for one in counted if one.offset is not None or one.where != "file"]
+    for severity in Severity:
+        for finding in placed:
+            if finding.severity is severity:
+                codes = tuple(sorted({one.code for one in counted}))
+                return Ours(severity.value, codes, str(finding).replace(hidden, "@"), seconds)
+    return Ours("good", (), "", seconds)
 
 
 def count(results: Iterable[Judged]) -> dict[str, dict[str, dict[str, int]]]:
     """Count what was found: ``{"type / field": {"sealed": {"faults", "status", …}, "unsealed": …}}``."""
     table: dict[str, dict[str, dict[str, int]]] = {}
     for result in results:
-        row = table.setdefault(f"{result.fault.page_type} / {result.fault.field}", {})
-        cell = row.setdefault(
-            "sealed" if result.fault.sealed else "unsealed",
-            dict.fromkeys(("faults", *TOOLS, "hangs", "any", "ours", "errors"), 0),
-        )
-        cell["faults"] += 1
-        for tool, verdict in result.others.items():
-            cell[tool] += verdict != "good"
-        cell["hangs"] += "hang" in result.others.values()
-        cell["any"] += any(verdict != "good" for verdict in result.others.values())
-        cell["ours"] += result.ours != "good"
-        cell["errors"] += result.ours == "error"
+        row = table.setdefault(f"{result.page_type} / {result.field}", {})
+        cell = row.setdefault("sealed" if result.sealed else "unsealed", _empty_cell(TOOLS))
+        _count_into(cell, result)
     return table
 
 
+def count_logs(results: Iterable[Judged]) -> dict[str, dict[str, int]]:
+    """Count likewise for logs and ``.snap`` files; a tool was not asked about all of them."""
+    table: dict[str, dict[str, int]] = {}
+    for result in results:
+        asked = tuple(f"{tool} asked" for tool in LOG_TOOLS)
+        cell = table.setdefault(f"{result.page_type} / {result.field}", _empty_cell((*LOG_TOOLS, *asked)))
+        _count_into(cell, result)
+        for tool in result.others:
+            cell[f"{tool} asked"] += 1
+    return table
+
+
+def _empty_cell(names: Iterable[str]) -> dict[str, int]:
+    return dict.fromkeys(("faults", *names, "hangs", "any", "ours", "errors"), 0)
+
+
+def _count_into(cell: dict[str, int], result: Judged) -> None:
+    cell["faults"] += 1
+    for tool, verdict in result.others.items():
+        cell[tool] += verdict.word != "good"
+    cell["hangs"] += any(verdict.word == "hang" for verdict in result.others.values())
+    cell["any"] += result.is_found_by_others
+    cell["ours"] += result.ours.word != "good"
+    cell["errors"] += result.ours.word == "error"
+
+
 def run(seed: int, *, sealed: int, unsealed: int) -> dict[str, Any]:
-    """Judge the whole corpus, keep a line for each fault in the cache folder, and give the summary."""
+    """Judge the whole corpus by all processors, keep a line for each fault, give the summary."""
+    tasks = [(seed, page_type, name, sealed, unsealed) for page_type, name in fields()]
+    log_tasks = [(seed, kind, name, sealed) for kind, name in LOG_FIELDS]
+    with ProcessPoolExecutor() as pool:
+        results = list(itertools.chain.from_iterable(pool.map(judged_field, *zip(*tasks, strict=True))))
+        logs = list(itertools.chain.from_iterable(pool.map(judged_log_field, *zip(*log_tasks, strict=True))))
+    return summary_of(seed, results, logs)
+
+
+def judged_field(seed: int, page_type: str, name: str, sealed: int, unsealed: int) -> list[Judged]:
+    """Judge the faults of a field."""
+    return [judged(fault) for fault in faults_of(seed, page_type, name, sealed=sealed, unsealed=unsealed)]
+
+
+def judged_log_field(seed: int, kind: str, name: str, count: int) -> list[Judged]:
+    """Judge the faults of a field of logs or ``.snap`` files."""
+    return [judged_log(draw_log(seed, kind, name, number)) for number in range(count)]
+
+
+def summary_of(seed: int, results: list[Judged], logs: list[Judged]) -> dict[str, Any]:
+    """Keep a line for each fault, complain about what is missed, and count."""
+    everything = [*results, *logs]
     path = programs.cache_dir() / "damage" / f"corpus-{seed}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    results = []
-    with path.open("w", encoding="utf-8") as lines:
-        for page_type in CATALOGUE:
-            for fault in corpus(seed, page_type, sealed=sealed, unsealed=unsealed):
-                result = judged(fault)
-                lines.write(f"{json.dumps(result.as_json())}\n")
-                results.append(_light(result))
-                if result.missed:
-                    print(f"missed: {fault} {dict(result.others)}", file=sys.stderr)
+    path.write_text("".join(f"{json.dumps(result.as_json())}\n" for result in everything), encoding="utf-8")
+    for result in filter(missed, everything):
+        print(f"missed: {result.as_json()}", file=sys.stderr)
     return {
         "seed": seed,
         "samples": list(SAMPLES),
-        "tools": {name: programs.RELEASES[name] for name in ("3.7", "bbolt")},
-        "faults": len(results),
+        "tools": {name: programs.RELEASES[name] for name in ("3.4", "3.5", "3.7", "bbolt")},
+        "faults": len(everything),
         "fields": count(results),
-        "logs": {
-            f"{kind} / {name}": {
-                "faults": sealed,
-                "ours": sum(is_found(seed, kind, name, number) for number in range(sealed)),
-            }
-            for kind, name in LOG_FIELDS
-        },
+        "logs": count_logs(logs),
     }
-
-
-def _light(result: Judged) -> Judged:
-    """Let go of the bytes."""
-    fault = result.fault
-    light = type(fault)(
-        sample=fault.sample,
-        page_type=fault.page_type,
-        field=fault.field,
-        what=fault.what,
-        sealed=fault.sealed,
-        data=b"",
-    )
-    return Judged(fault=light, ours=result.ours, codes=result.codes, seconds=result.seconds, others=result.others)
 
 
 _HEAD = """\
@@ -192,12 +292,13 @@ zeroed, swapped and overwritten, files cut.
 Each line is a field of a type of page, and how many percent of the faults in it were found.
 
 - **status** is `etcdutl snapshot status` {etcdutl}, **check** `bbolt check` {bbolt}, **restore**
-  `etcdutl snapshot restore` {etcdutl}: a message, a panic, or no answer within {seconds} seconds.
+  `etcdutl snapshot restore` {etcdutl}: a message, a panic, or no answer within {seconds} seconds of computing.
 - **verify** is `etcdtool verify`: an error or a warning that names a page, an offset or a key.
 - **sealed** means that the sha256 trailer was made to fit after the damage, so that only the content can tell.
 
 `verify` makes an error of every sealed fault that one of the others finds.
 Unsealed it finds every fault, since the trailer tells (a lost trailer is a note: a database needs none).
+`make damage-table` keeps what each said of each fault in the cache folder, one JSON object a line.
 
 <!-- Written by tests/support/damage_corpus.py from damage.json; make damage-table does both. -->
 
@@ -240,7 +341,7 @@ UNDETECTABLE = {
 
 def render(summary: Mapping[str, Any]) -> str:
     """Give the page."""
-    fields = summary["fields"]
+    rows = summary["fields"]
     head = _HEAD.format(
         faults=f"{summary['faults']:,}",
         seed=summary["seed"],
@@ -251,12 +352,12 @@ def render(summary: Mapping[str, Any]) -> str:
     )
     columns = ("page, field", "faults", *TOOLS, "verify", "why not all")
     lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 2)}---|"]
-    for name, row in fields.items():
+    for name, row in rows.items():
         if cell := row.get("sealed"):
             found = [_percent(cell[column], cell["faults"]) for column in (*TOOLS, "ours")]
             why = UNDETECTABLE.get(name, "") if cell["ours"] < cell["faults"] else ""
             lines.append(f"| {name} | {cell['faults']} | {' | '.join(found)} | {why} |")
-    return f"{head}{chr(10).join(lines)}\n\n{_unsealed(fields)}\n{_logs(summary['logs'])}"
+    return f"{head}{chr(10).join(lines)}\n\n{_unsealed(rows)}\n{_logs(summary['logs'], summary['tools'])}"
 
 
 def _unsealed(fields: Mapping[str, Any]) -> str:
@@ -270,19 +371,31 @@ def _unsealed(fields: Mapping[str, Any]) -> str:
     )
 
 
-def _logs(fields: Mapping[str, Mapping[str, int]]) -> str:
+_LOGS_HEAD = """\
+## Logs and .snap files
+
+One file of a real data dir of 3.4, 3.5 or 3.7 was damaged; its checksums are left as they were.
+
+- **boot** is a server of the version that wrote it, {etcds}: it refuses to start, or is never ready.
+  That it starts does not mean that it has lost nothing.
+- **migrate** is `etcdutl migrate` {etcdutl} (of 3.5 and 3.7), **check v2store** `etcdutl check v2store` {etcdutl_3_5}:
+  both read the log.
+"""
+
+
+def _logs(fields: Mapping[str, Mapping[str, int]], tools: Mapping[str, str]) -> str:
+    etcds = ", ".join(tools[version] for version in ("3.4", "3.5", "3.7"))
     lines = [
-        "## Logs and .snap files",
-        "",
-        "A data dir's log and `.snap` files carry a checksum in each record; it is left as it was.",
-        "",
-        "| file, field | faults | found | why not all |",
-        "|---|---:|---:|---|",
+        _LOGS_HEAD.format(etcds=etcds, etcdutl=tools["3.7"], etcdutl_3_5=tools["3.5"]),
+        f"| file, field | faults | {' | '.join(LOG_TOOLS)} | verify | why not all |",
+        f"|---|---:|{'---:|' * (len(LOG_TOOLS) + 1)}---|",
     ]
     for name, cell in fields.items():
         kind, _, field = name.partition(" / ")
         why = WITHOUT_A_SIGN.get((kind, field), "") if cell["ours"] < cell["faults"] else ""
-        lines.append(f"| {name} | {cell['faults']} | {_percent(cell['ours'], cell['faults'])} | {why} |")
+        shares = [_percent(cell[tool], cell[f"{tool} asked"]) for tool in LOG_TOOLS]
+        ours = _percent(cell["ours"], cell["faults"])
+        lines.append(f"| {name} | {cell['faults']} | {' | '.join(shares)} | {ours} | {why} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
 """What the real tools say of a damaged file: asked once, then kept by (tool version, sha256) in the cache folder.
 
-``good``, ``bad`` (a message, a panic or a crash) or ``hang``: no answer within `SECONDS_MAX`.
+``good``, ``bad`` (a message, a panic or a crash) or ``hang``: no answer within `SECONDS_MAX` of computing.  The words
+they said are kept beside it.
 """
 
 from __future__ import annotations
@@ -10,38 +11,97 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
-from functools import cache
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from support import programs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from support.damage import Fault
 
-__all__ = ["TOOLS", "judge"]
+__all__ = ["SECONDS_MAX", "TOOLS", "Verdict", "ask", "judge", "kept_or_asked", "words_of"]
 
 SECONDS_MAX = 4
+_WAITED_SECONDS_MAX = 40  # on a busy machine they get little of it
 _MEMORY_MAX = 512 << 20
+_SAID_SIZE = 160
 TOOLS = ("status", "check", "restore")
 """``etcdutl snapshot status`` 3.7, ``bbolt check`` 1.5.0, ``etcdutl snapshot restore`` 3.7."""
 
 
-def judge(fault: Fault) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a program made of a damaged input.
+
+    Attributes:
+        word: ``good``, ``bad`` or ``hang``.
+        said: its words: figures where it found nothing, else the message.
+    """
+
+    word: str
+    said: str
+
+
+def judge(fault: Fault) -> dict[str, Verdict]:
     """Give the verdict of each of `TOOLS`."""
-    name = fault.sha256
-    missing = [tool for tool in TOOLS if name not in _kept(tool)]
-    if missing:
-        with tempfile.TemporaryDirectory(prefix="etcdtool-damage-") as folder:
-            path = Path(folder) / "damaged.db"
-            for tool in missing:
-                path.write_bytes(fault.data)
-                _keep(tool, {"sha256": name, **_ask(tool, path)})
-    return {tool: _kept(tool)[name]["verdict"] for tool in TOOLS}
+    return {tool: kept_or_asked(_file(tool), fault.sha256, partial(_asked, tool, fault)) for tool in TOOLS}
+
+
+def kept_or_asked(file: str, sha256: str, asks: Callable[[], Verdict]) -> Verdict:
+    """Give the verdict that the cache folder has in this file for this input; ask and keep where it has none."""
+    kept = _kept(file)
+    if sha256 not in kept:
+        kept[sha256] = verdict = asks()
+        path = _folder() / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # one write of one short line: processes may append beside each other
+        with path.open("ab", buffering=0) as lines:
+            lines.write(f"{json.dumps({'sha256': sha256, **asdict(verdict)})}\n".encode())
+    return kept[sha256]
+
+
+def ask(argv: list[str], hidden: Path) -> Verdict:
+    """Run a program over an input; ``hidden`` is the path that its words are freed of."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=os.environ | {"GOTRACEBACK": "none"},
+            timeout=_WAITED_SECONDS_MAX,
+            preexec_fn=_set_limits,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Verdict("hang", "")
+    if done.returncode == -signal.SIGKILL:
+        return Verdict("hang", "")
+    words = (done.stderr or done.stdout) if done.returncode else done.stdout
+    return Verdict("bad" if done.returncode else "good", words_of(words.decode("utf-8", "replace"), hidden))
+
+
+def words_of(text: str, hidden: Path) -> str:
+    """Give the line that says it."""
+    lines = [line.strip() for line in text.replace(str(hidden), "@").splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("Error:", "panic:", "fatal error:"))]
+    return (telling or lines[-1:] or [""])[0][:_SAID_SIZE]
+
+
+def _asked(tool: str, fault: Fault) -> Verdict:
+    with tempfile.TemporaryDirectory(prefix="etcdtool-damage-") as folder:
+        path = Path(folder) / "damaged.db"
+        path.write_bytes(fault.data)
+        try:
+            return ask(_argv(tool, path), path)
+        finally:
+            shutil.rmtree(path.with_suffix(".etcd"), ignore_errors=True)
 
 
 def _argv(tool: str, path: Path) -> list[str]:
@@ -51,52 +111,27 @@ def _argv(tool: str, path: Path) -> list[str]:
     return [*argv, "--data-dir", str(path.with_suffix(".etcd"))] if tool == "restore" else argv
 
 
-def _ask(tool: str, path: Path) -> dict[str, Any]:
-    try:
-        done = subprocess.run(
-            _argv(tool, path),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"GOTRACEBACK": "none"},
-            timeout=SECONDS_MAX,
-            preexec_fn=_limit_memory,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"verdict": "hang"}
-    finally:
-        shutil.rmtree(path.with_suffix(".etcd"), ignore_errors=True)
-    return {"verdict": "good" if done.returncode == 0 else "bad", "rc": done.returncode}
-
-
-def _limit_memory() -> None:
+def _set_limits() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_MAX, SECONDS_MAX))  # ends it by SIGKILL
     # what a loop allocates; maps of the file do not count
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_MAX, _MEMORY_MAX))
 
 
-@cache
-def _file(tool: str) -> Path:
+def _file(tool: str) -> str:
     version = programs.RELEASES["bbolt" if tool == "check" else "3.7"]
-    program = "bbolt" if tool == "check" else "etcdutl"
-    return programs.cache_dir() / "damage" / f"{program}-{version}-{tool}.jsonl"
+    return f"{'bbolt' if tool == 'check' else 'etcdutl'}-{version}-{tool}.jsonl"
+
+
+def _folder() -> Path:
+    return programs.cache_dir() / "damage"
 
 
 @cache
-def _kept(tool: str) -> dict[str, Mapping[str, Any]]:
-    kept: dict[str, Mapping[str, Any]] = {}
+def _kept(file: str) -> dict[str, Verdict]:
+    kept: dict[str, Verdict] = {}
     with contextlib.suppress(FileNotFoundError):
-        for line in _file(tool).read_text(encoding="utf-8").splitlines():
+        for line in (_folder() / file).read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut off
-                record = json.loads(line)
-                kept[record["sha256"]] = record
+                record: Mapping[str, str] = json.loads(line)
+                kept[record["sha256"]] = Verdict(record["word"], record["said"])
     return kept
-
-
-def _keep(tool: str, record: dict[str, Any]) -> None:
-    _kept(tool)[record["sha256"]] = record
-    path = _file(tool)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # one write of one short line: processes may append beside each other
-    with path.open("ab", buffering=0) as file:
-        file.write(f"{json.dumps(record)}\n".encode())

@@ -174,6 +174,15 @@ def test_snap_files(member: Path) -> None:
     assert codes(member) == {"snap.unreadable", "snap.missing"}
 
 
+def test_bytes_of_a_snap_that_no_checksum_covers(member: Path) -> None:
+    (snap,) = (member / "member/snap").glob("*.snap")
+    data = snap.read_bytes()
+    assert data[5] & 0x80 == 0, "the last byte of the checksum"
+    for other in (data + b"\x18\x01", data[:5] + bytes([data[5] | 0x10]) + data[6:]):  # a field, a bit of no number
+        snap.write_bytes(other)
+        assert codes(member) == {"snap.layout"}
+
+
 def test_a_snap_that_the_log_does_not_know(member: Path, tmp_path: Path) -> None:
     newer = write_member(tmp_path / "newer", 1, history(), commit=8, snap_at=7, voters=(1, 2, 3))
     (snap,) = (newer / "member/snap").glob("*.snap")
