@@ -50,6 +50,9 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
         (["{input}", "{inputs}/good.db", "--by-prefix", "1"], SNAPSHOTS),
         (["{input}", "--from", "1600", "--to", "1641"], SNAPSHOTS),
     ],
+    "defrag": [(["{input}", "-o", "{new}"], EVERYTHING)],
+    "compact": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
+    "compaction": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
     "check v2store": [(["--data-dir", "{input}"], EVERYTHING)],
 }
 WITHOUT_INPUT = {"converters", "completion", "version"}
