@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from etcdtool.formats.ahead import read_ahead
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -179,16 +181,24 @@ def _links(order: NDArray[np.int64], first: NDArray[np.bool_]) -> NDArray[np.int
 
 
 def _unequal_rows(keys: Keys, before: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows whose key has the hash of the one before and is another all the same."""
+    """Return the rows whose key has the hash of the one before and is another all the same, ascending."""
     unequal: list[NDArray[np.int64]] = []
-    # in order of the rows, so that one side of the pairs is read from the file as it lies there
-    for start in range(0, len(before), _ROWS_PER_BLOCK):
-        block = before[start : start + _ROWS_PER_BLOCK]
-        rows = np.flatnonzero(block != NO_ROW)
-        equal = _same_keys(keys, block[rows], start + rows)
-        if not equal.all():
-            unequal.append(start + rows[~equal])
+    starts = range(0, len(before), _ROWS_PER_BLOCK)
+    blocks = (_unequal_in_block(keys, before, start) for start in starts[::2])
+    # every other block in the other thread: the look-ups wait for memory, and leave the interpreter to each other
+    for found, start in zip(read_ahead(blocks) if len(starts) > 1 else blocks, starts[::2], strict=True):
+        unequal.append(found)
+        if start + _ROWS_PER_BLOCK < len(before):
+            unequal.append(_unequal_in_block(keys, before, start + _ROWS_PER_BLOCK))
     return np.concatenate(unequal) if unequal else np.empty(0, dtype=np.int64)
+
+
+def _unequal_in_block(keys: Keys, before: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    # in order of the rows, so that one side of the pairs is read from the file as it lies there
+    block = before[start : start + _ROWS_PER_BLOCK]
+    rows = np.flatnonzero(block != NO_ROW)
+    equal = _same_keys(keys, block[rows], start + rows)
+    return start + rows[~equal]
 
 
 def _same_keys(keys: Keys, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
