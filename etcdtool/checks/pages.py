@@ -68,8 +68,8 @@ CODES = (
     _error("bbolt.page-count", "A page claims more elements than it has room for, or a branch page has none."),
     _error(
         "bbolt.page-empty",
-        "A leaf page without elements stands below a branch page, where no version of bbolt leaves one: a damaged "
-        "count hides its elements.",
+        "A leaf page has no elements, and stands below a branch page or has bytes behind its header, as no version of "
+        "bbolt leaves one: a damaged count hides its elements.",
     ),
     _error("bbolt.page-freed", "A page in use stands in the freelist, and would be overwritten."),
     _error("bbolt.page-id", "A page says it is another one."),

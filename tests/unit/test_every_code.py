@@ -97,6 +97,20 @@ def test_a_count_that_hides_keys_is_an_error(tmp_path: Path) -> None:
     assert "bbolt.element-gap" in {one.code for one in found.findings}
 
 
+@pytest.mark.parametrize("engine", ["columns", "plain"])
+def test_a_count_that_hides_a_whole_bucket_is_an_error(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETCDTOOL_ENGINE", engine)
+    data = bytearray(written({b"key": numbered(40)}, page_size=4096))
+    (span,) = Places.of(Image.open(memoryview(bytes(data)))).fields["key leaf", "count"]
+    data[span.start : span.stop] = bytes(2)
+    (tmp_path / "hidden.db").write_bytes(data)
+    found = report(tmp_path / "hidden.db")
+    assert not found.good
+    assert "bbolt.page-empty" in {one.code for one in found.findings}
+
+
 def test_a_state_that_the_log_lost(tmp_path: Path) -> None:
     history = History().no_op().with_voters(1).put("/a", "1")
     root = write_member(tmp_path, 1, history, commit=3)

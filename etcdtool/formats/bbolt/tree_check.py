@@ -146,11 +146,20 @@ class TreeCheck:
                 yield _not_above(where, index, key, previous, element.offset)
             yield from self._flags(where, task.page_id, element)
             previous = key
-        if previous is None and task.key is not None:
-            yield _empty(where, task.page_id * self.image.page_size)
+        if previous is None:
+            yield from self._empty(where, task)
         if previous is not None:
             self._last = previous
             yield from self._upper(where, task, elements)
+
+    def _empty(self, where: str, task: _Task) -> Iterator[Finding]:
+        """Yield an error unless it is the root of an empty bucket, whose page is zeros behind the header."""
+        offset = task.page_id * self.image.page_size
+        if task.key is not None:
+            yield error("bbolt.page-empty", where, "leaf page without elements below a branch page", offset)
+        elif bytes(self.image.page(task.page_id).data[HEADER.size :]).strip(b"\0"):
+            detail = "leaf page without elements, and with bytes behind its header, which writers leave zero"
+            yield error("bbolt.page-empty", where, detail, offset)
 
     def _upper(self, where: str, task: _Task, elements: list[LeafElement]) -> Iterator[Finding]:
         above = [element for element in elements if task.upper is not None and element.key >= task.upper]
@@ -267,10 +276,6 @@ def _not_above(where: str, index: int, key: bytes, previous: bytes, offset: int)
 
 def _order(where: str, detail: str, offset: int) -> Finding:
     return error("bbolt.key-order", where, detail, offset)
-
-
-def _empty(where: str, offset: int) -> Finding:
-    return error("bbolt.page-empty", where, "leaf page without elements below a branch page", offset)
 
 
 def _unknown_flags(where: str, element: LeafElement) -> Finding:

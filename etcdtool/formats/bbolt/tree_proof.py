@@ -51,11 +51,8 @@ class LeafProof:
     def fits(self, tree: Tree) -> bool:
         """Tell whether the blocks were all of a tree's, all good, and its branches lead to them."""
         first, last = _joined(self._firsts), _joined(self._lasts)
-        if not self.is_good:
-            return False
-        if len(first.start) != len(tree.leaves):
-            # a leaf without pairs bounds nothing
-            return not tree.levels
+        if not self.is_good or len(first.start) != len(tree.leaves):
+            return False  # what a leaf without pairs may be is not told here
         # keys ascend within blocks; across their borders too, where each page's keys lie between the branch keys
         return _separates(self.words, tree.levels, first, last)
 
