@@ -41,7 +41,7 @@ def add_member(cluster: Cluster, folder: Path) -> Server:
     first = cluster.members[0]
     peer = Port()
     url = f"http://127.0.0.1:{peer.number}"
-    first.etcdctl("member", "add", "later", f"--peer-urls={url}", *ROOT)
+    first.add_member("later", url, *ROOT)
     everyone = f"{first.initial_cluster},later={url}"
     flags = ("--initial-cluster-state=existing",)
     return Server(first.version, folder / "later", *flags, name="later", initial_cluster=everyone, peer_port=peer)

@@ -199,7 +199,7 @@ def test_a_member_that_joins_has_all_of_it(version: str, tmp_path: Path) -> None
         hold_keys(server)
         peer = Port()
         url = f"http://127.0.0.1:{peer.number}"
-        server.etcdctl("member", "add", "infra2", f"--peer-urls={url}")
+        server.add_member("infra2", url)
         everyone = f"infra1={server.peer_url},infra2={url}"
         flags = ("--initial-cluster-state=existing",)
         second = Server(version, tmp_path / "2", *flags, name="infra2", initial_cluster=everyone, peer_port=peer)

@@ -239,7 +239,7 @@ def test_members_that_were_removed_and_added_stay_so(three: Cluster) -> None:
     write(first)
     gone = next(one for one in first.etcdctl_json("member", "list")["members"] if one["name"] == third.name)["ID"]
     first.etcdctl("member", "remove", f"{gone:x}")
-    first.etcdctl("member", "add", "new", "--learner", "--peer-urls=http://127.0.0.1:1")
+    first.add_member("new", "http://127.0.0.1:1", "--learner")
     put(second, "/after", "the changes")
     wanted = facts(first)["members"]
     for member in three.members:

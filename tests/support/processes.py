@@ -9,10 +9,11 @@ import platform
 import shutil
 import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -26,6 +27,23 @@ class ProgramError(AssertionError):
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         super().__init__(f"{done.args} exited with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         self.done = done
+
+
+@contextlib.contextmanager
+def locked_as_by_bbolt(path: Path) -> Iterator[int]:
+    """Have another process hold a database's lock; gives its pid."""
+    code = (
+        "import fcntl, sys; file = open(sys.argv[1], 'r+b'); fcntl.flock(file, fcntl.LOCK_EX);"
+        "print('locked', flush=True); sys.stdin.read()"
+    )
+    argv = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        try:
+            yield other.pid
+        finally:
+            other.communicate()
 
 
 def run(

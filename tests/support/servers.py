@@ -167,6 +167,17 @@ class Server:
             flags += [f"--dial-timeout={COMMAND_SECONDS_MAX}s", f"--command-timeout={COMMAND_SECONDS_MAX}s"]
         return processes.run(etcdctl, *flags, *args, env=env, check=check, stdin=stdin)
 
+    def add_member(self, name: str, peer_url: str, *args: str) -> None:
+        """Add a member; a cluster takes one only when all its members were connected for five seconds."""
+        deadline = time.monotonic() + COMMAND_SECONDS_MAX
+        while True:
+            done = self.etcdctl("member", "add", name, f"--peer-urls={peer_url}", *args, check=False)
+            if done.returncode == 0:
+                return
+            if "unhealthy cluster" not in done.stderr or time.monotonic() > deadline:
+                raise processes.ProgramError(done)
+            time.sleep(0.3)
+
     def etcdctl_json(self, *args: str | Path) -> Any:
         """Run etcdctl with -w json and give what it printed."""
         return json.loads(self.etcdctl(*args, "-w", "json").stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import io
 import os
@@ -17,6 +16,7 @@ import pytest
 import zstandard
 from support import faults, samples
 from support.cli import invoke
+from support.processes import locked_as_by_bbolt
 from support.users import public_folder, without_privileges
 
 from etcdtool.errors import SourceError
@@ -157,9 +157,8 @@ class TestRefusals:
 
     def test_a_database_that_a_server_has_open(self, command: str, tmp_path: Path) -> None:
         shutil.copy(samples.unpack(DATA_DIR) / "member/snap/db", tmp_path / "db")
-        with (tmp_path / "db").open("r+b") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)  # as bbolt does
-            self.refused(tmp_path / "db", command, f"db is locked by process {os.getpid()}")
+        with locked_as_by_bbolt(tmp_path / "db") as pid:
+            self.refused(tmp_path / "db", command, f"db is locked by process {pid}")
         assert invoke("snapshot", "status", tmp_path / "db").exit_code == 0
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import faults, samples
 from support.cli import invoke
+from support.processes import locked_as_by_bbolt
 
 from etcdtool.formats.digest import crc32c
 from etcdtool.formats.snap import parse_snap_file
@@ -270,16 +269,8 @@ def test_a_snap_of_that_name_is_kept_under_another(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("words", [("--discard",), ("--discard", "--dry-run")])
 def test_one_that_runs_is_refused(words: tuple[str, ...], data_dir: Path) -> None:
-    code = (
-        "import fcntl, sys; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX);"
-        "print('locked', flush=True); sys.stdin.read()"
-    )
-    argv = [sys.executable, "-c", code, str(data_dir / "member/snap/db")]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with locked_as_by_bbolt(data_dir / "member/snap/db"):
         done = drop(data_dir, *words)
-        other.communicate()
     assert (done.exit_code, "locked by" in done.stderr) == (1, True)
     assert drop(data_dir, *words).exit_code == 0
 
