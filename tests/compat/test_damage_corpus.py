@@ -32,16 +32,16 @@ FULL_SEALED, FULL_UNSEALED, FULL_LOGS = 10, 2, 8
 def hold(faults: Iterable[Fault]) -> int:
     """Check the laws on each fault; give how many there were."""
     number = 0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for fault in faults:
         number += 1
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         result = judged(fault)
         assert not missed(result), result.as_json()
         if not fault.sealed and fault.field != "lost":
             assert result.ours.word == "error", result.as_json()
         assert result.ours.seconds < OURS_SECONDS_MAX, fault
-    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
-    assert growth < MEMORY_GROWTH_MAX
+        growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+        assert growth < MEMORY_GROWTH_MAX, result.as_json()
     return number
 
 
