@@ -168,13 +168,14 @@ class Server:
         return processes.run(etcdctl, *flags, *args, env=env, check=check, stdin=stdin)
 
     def add_member(self, name: str, peer_url: str, *args: str) -> None:
-        """Add a member; a cluster takes one only when all its members were connected for five seconds."""
+        """Add a member; asks again where the cluster is too young for it, or the request went to a leader that left."""
         deadline = time.monotonic() + COMMAND_SECONDS_MAX
-        while True:
-            done = self.etcdctl("member", "add", name, f"--peer-urls={peer_url}", *args, check=False)
-            if done.returncode == 0:
+        words = ("member", "add", name, f"--peer-urls={peer_url}", "--command-timeout=5s", *args)
+        while (done := self.etcdctl(*words, check=False)).returncode:
+            if "Peer URLs already exists" in done.stderr:  # it came through after all
                 return
-            if "unhealthy cluster" not in done.stderr or time.monotonic() > deadline:
+            passing = ("unhealthy cluster", "deadline exceeded", "timed out")
+            if time.monotonic() > deadline or not any(reason in done.stderr for reason in passing):
                 raise processes.ProgramError(done)
             time.sleep(0.3)
 
