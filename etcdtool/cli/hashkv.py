@@ -14,12 +14,12 @@ from etcdtool.cli.printers import Table, show
 from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import printable_bytes
 from etcdtool.errors import EtcdtoolError
-from etcdtool.operations.hashkv import HashKV, hashkv, hashkv_detailed
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from etcdtool.operations.hashkv import HashKV
     from etcdtool.sources import Database
 
 __all__ = ["hashkv_command"]
@@ -178,7 +178,7 @@ def hashkv_command(
     They are compared as if all were compacted where the one is that is compacted most.
     """
     if len(files) == 1:
-        with open_database(files[0]) as database, Progress("hashkv") as progress:
+        with open_database(files[0], whole=True) as database, Progress("hashkv") as progress:
             found = _hash_of(database, revision, from_revision, depth, _Advance([database], progress))
         show(_HashView(found, depth is not None), write_out())
         return
@@ -203,6 +203,8 @@ def hashkv_command(
 def _hash_of(
     database: Database, revision: int, from_revision: int | None, depth: int | None, progress: _Advance
 ) -> HashKV:
+    from etcdtool.operations.hashkv import hashkv, hashkv_detailed  # noqa: PLC0415  the file is mapped meanwhile
+
     if from_revision is None and depth is None:
         return hashkv(database, revision, advance=progress)
     return hashkv_detailed(database, revision, from_revision=from_revision, depth=depth, advance=progress)

@@ -13,13 +13,12 @@ from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command, write_out
 from etcdtool.cli._members import id_json, member_fields, member_json
 from etcdtool.cli.printers import Table, WriteOut, show
 from etcdtool.cli.text import hex_id, human_size, printable, quoted
-from etcdtool.operations.status import SnapshotStatus, status
-from etcdtool.operations.status_details import details
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from etcdtool.operations.status import SnapshotStatus
     from etcdtool.operations.status_details import SnapshotDetails
 
 __all__ = ["status_command"]
@@ -190,9 +189,15 @@ def status_command(context: click.Context, *, files: tuple[Path, ...], verbose: 
     """
     if len(files) != 1:
         raise click.UsageError("snapshot status requires exactly one argument", context)
-    with open_database(files[0]) as database:
+    with open_database(files[0], whole=True) as database:
+        from etcdtool.operations.status import status  # noqa: PLC0415  the file is mapped meanwhile
+
         plain = _Status(status(database))
-        view = _Verbose(plain, details(database)) if verbose else plain
+        view: _Status | _Verbose = plain
+        if verbose:
+            from etcdtool.operations.status_details import details  # noqa: PLC0415  likewise
+
+            view = _Verbose(plain, details(database))
     form = write_out()
     if verbose and form is WriteOut.TABLE:
         show(plain, form)

@@ -14,22 +14,23 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from _typeshed import ReadableBuffer
 
-__all__ = ["TRAILER_SIZE", "crc32c", "fnv1a64", "has_trailer", "sha256_of"]
+__all__ = ["TRAILER_SIZE", "crc32c", "crc32c_of_runs", "fnv1a64", "has_trailer", "sha256_of"]
 
 TRAILER_SIZE = 32
 _SECTOR_SIZE = 512
 _HASH_CHUNK_SIZE = 8 << 20
+_RELEASE_INTERPRETER = 1
 
 _FNV_OFFSET_BASIS = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
 _U64_MAX = (1 << 64) - 1
 
 
-def _load_crc32c() -> Callable[[ReadableBuffer, int], int]:
+def _load_crc32c() -> Callable[..., int]:
     # the package's own __init__ looks up its metadata (40 ms), so the compiled module inside is loaded by itself
     package = importlib.util.find_spec("crc32c")
     for folder in (package.submodule_search_locations or []) if package else []:
@@ -43,7 +44,22 @@ def _load_crc32c() -> Callable[[ReadableBuffer, int], int]:
     return package_of_its_own.crc32c
 
 
-crc32c = _load_crc32c()
+_crc32c = _load_crc32c()
+
+
+def crc32c(data: ReadableBuffer, checksum: int) -> int:
+    """Return the CRC-32C of what ``checksum`` is of, and ``data`` behind it."""
+    return _crc32c(data, checksum)
+
+
+def crc32c_of_runs(data: memoryview, runs: Iterable[tuple[int, int]], checksum: int) -> int:
+    """Take stretches ``(start, stop)`` of a file into a CRC-32C, in order.
+
+    Other threads have the interpreter meanwhile: one that works on arrays comes to its next array operation at once.
+    """
+    for start, stop in runs:
+        checksum = _crc32c(data[start:stop], checksum, _RELEASE_INTERPRETER)
+    return checksum
 
 
 def fnv1a64(data: ReadableBuffer) -> int:

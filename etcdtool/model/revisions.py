@@ -30,14 +30,21 @@ if TYPE_CHECKING:
     from etcdtool.formats.engine import Engine
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["RevisionColumns", "Revisions", "iter_revisions", "revision_columns", "user_keys"]
+__all__ = [
+    "RevisionColumns",
+    "Revisions",
+    "iter_revisions",
+    "revision_columns",
+    "revision_columns_and_heads",
+    "user_keys",
+]
 
 _ITEMS_PER_BLOCK = 4096
 _TAG_KEY = 0x0A
 _LENGTH_BYTES_MAX = 7
 """A word holds the tag and so many bytes of the length behind it."""
 _LOW_BYTE = np.uint64(0xFF)
-_WORDS_OF_AN_ENTRY = 4
+_WORDS_OF_A_REVISION = 3
 _EIGHT_BITS, _SEVEN_BYTES = np.uint64(8), np.uint64(56)
 _CONTINUATION_ON_TOP = np.uint64(0x80 << 56)
 
@@ -50,6 +57,7 @@ class Revisions:
         main, sub, tombstone: the revision; the numbers as int64.
         start: where the entry begins, with its revision key.
         message_start, stop: where the record begins, and where it and the entry end.
+        runs: ``(start, stop)`` of the stretches without a gap that the entries make up, in order.
     """
 
     main: NDArray[np.int64]
@@ -58,6 +66,7 @@ class Revisions:
     start: NDArray[np.int64]
     message_start: NDArray[np.int64]
     stop: NDArray[np.int64]
+    runs: list[tuple[int, int]]
 
     def __len__(self) -> int:
         return len(self.main)
@@ -120,25 +129,40 @@ class RevisionColumns(NamedTuple):
         main, sub: uint64; 0 where the key is malformed.
         tombstone: False there.
         well_formed: whether it is not.
-        head: uint64, the first word of the value.
     """
 
     main: NDArray[np.uint64]
     sub: NDArray[np.uint64]
     tombstone: NDArray[np.bool_]
     well_formed: NDArray[np.bool_]
-    head: NDArray[np.uint64]
 
 
 def revision_columns(words: UnalignedWords, block: columns.LeafBlock) -> RevisionColumns:
-    """Read the keys of a block as revisions, and the first words of the values behind them."""
+    """Read the keys of a block as revisions."""
+    entry = words.rows(block.key_start, _WORDS_OF_A_REVISION)
+    return _read_revisions(entry, block.value_start - block.key_start)
+
+
+def revision_columns_and_heads(
+    words: UnalignedWords, block: columns.LeafBlock
+) -> tuple[RevisionColumns, NDArray[np.uint64]]:
+    """Read the keys of a block as revisions, and the first words of the values behind them, uint64."""
+    entry = words.rows(block.key_start, _WORDS_OF_A_REVISION + 1)
     size = block.value_start - block.key_start
+    head = entry[:, 3] << _SEVEN_BYTES
+    head |= entry[:, 2] >> _EIGHT_BITS
+    if not (size == REVISION_SIZE).all():
+        elsewhere = np.flatnonzero(size != REVISION_SIZE)
+        head[elsewhere] = words[block.value_start[elsewhere]]
+    return _read_revisions(entry, size), head
+
+
+def _read_revisions(entry: NDArray[np.uint64], size: NDArray[np.int64]) -> RevisionColumns:
+    """Take revisions from the first three words of each entry: main, and in ten bytes the separator, sub and a mark."""
     long = size == TOMBSTONE_SIZE
     well_formed = size == REVISION_SIZE
     well_formed |= long
-    # main in the first word, the separator and sub in the next nine bytes, then the value or a tombstone's mark
-    entry = words.rows(block.key_start, _WORDS_OF_AN_ENTRY)
-    second, third, fourth = entry[:, 1], entry[:, 2].copy(), entry[:, 3]
+    second, third = entry[:, 1], entry[:, 2]
     main = entry[:, 0].byteswap()
     sub = second >> _EIGHT_BITS
     sub |= third << _SEVEN_BYTES
@@ -146,18 +170,13 @@ def revision_columns(words: UnalignedWords, block: columns.LeafBlock) -> Revisio
     well_formed &= (second & _LOW_BYTE) == SEPARATOR
     well_formed &= main <= MAIN_MAX
     well_formed &= sub <= MAIN_MAX
-    third >>= _EIGHT_BITS
     tombstone = well_formed & long
     if tombstone.any():
-        tombstone &= (third & _LOW_BYTE) == TOMBSTONE_MARK
-    head = fourth << _SEVEN_BYTES
-    head |= third
-    if not well_formed.all() or long.any():
+        tombstone &= ((third >> _EIGHT_BITS) & _LOW_BYTE) == TOMBSTONE_MARK
+    if not well_formed.all():
         main[~well_formed] = 0
         sub[~well_formed] = 0
-        elsewhere = np.flatnonzero(size != REVISION_SIZE)
-        head[elsewhere] = words[block.value_start[elsewhere]]
-    return RevisionColumns(main, sub, tombstone, well_formed, head)
+    return RevisionColumns(main, sub, tombstone, well_formed)
 
 
 def _iter_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterator[Revisions]:
@@ -175,6 +194,7 @@ def _iter_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterato
             start=block.key_start,
             message_start=block.value_start,
             stop=block.value_end,
+            runs=block.runs(),
         )
 
 
@@ -185,6 +205,7 @@ def _iter_plainly(image: Image, bucket: Bucket) -> Iterator[Revisions]:
 
 
 def _revisions_of_items(items: list[Item]) -> Revisions:
+    runs = [(item.offset, item.offset + len(item.key) + len(item.value)) for item in items]
     revisions = [Revision.parse(item.key, offset=item.offset) for item in items]
     return Revisions(
         main=_int64(revision.main for revision in revisions),
@@ -192,7 +213,8 @@ def _revisions_of_items(items: list[Item]) -> Revisions:
         tombstone=np.array([revision.tombstone for revision in revisions], dtype=np.bool_),
         start=_int64(item.offset for item in items),
         message_start=_int64(item.offset + len(item.key) for item in items),
-        stop=_int64(item.offset + len(item.key) + len(item.value) for item in items),
+        stop=_int64(stop for _, stop in runs),
+        runs=runs,
     )
 
 

@@ -23,7 +23,7 @@ from etcdtool.formats.engine import Engine
 from etcdtool.formats.words import UnalignedWords, unaligned_words
 from etcdtool.model.keyvalue import KeyValue
 from etcdtool.model.revision import Revision
-from etcdtool.model.revisions import revision_columns
+from etcdtool.model.revisions import revision_columns_and_heads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -174,8 +174,8 @@ def _slices(data: memoryview, start: NDArray[np.int64], size: NDArray[np.int64])
 def _rows_of_block(image: Image, block: columns.LeafBlock) -> Rows:
     words = unaligned_words(image.data)
     start, end = block.value_start, block.value_end
-    keys = revision_columns(words, block)
-    fields, parsed = _key_value_columns(_FieldReader(words, keys.head, start, end))
+    keys, heads = revision_columns_and_heads(words, block)
+    fields, parsed = _key_value_columns(_FieldReader(words, heads, start, end))
     _parse_rest(image.data, start, end, fields, parsed)
     return Rows(
         offset=block.key_start,

@@ -14,7 +14,7 @@ import numpy as np
 
 from etcdtool.errors import EtcdtoolError, UsageError
 from etcdtool.formats.bbolt.columns import contiguous_runs
-from etcdtool.formats.digest import crc32c
+from etcdtool.formats.digest import crc32c, crc32c_of_runs
 from etcdtool.model import schema
 from etcdtool.model.compaction import hashed_rows
 from etcdtool.model.history import History, current_revision, open_history
@@ -170,7 +170,7 @@ def hash_rows(history: History, rows: NDArray[np.int64]) -> int:
     for at in range(0, len(rows), _ROWS_PER_BLOCK):
         part = rows[at : at + _ROWS_PER_BLOCK]
         start = history.start[part]
-        checksum = _hash_runs(history.data, start, start + history.size[part], checksum)
+        checksum = crc32c_of_runs(history.data, contiguous_runs(start, start + history.size[part]), checksum)
     return checksum
 
 
@@ -194,7 +194,8 @@ def _hash_everything(image: Image, revision: int, engine: Engine, advance: Advan
     checksum, last = crc32c(schema.KEY, 0), 0
     for block in iter_revisions(image, bucket, engine=engine) if bucket is not None else ():
         taken = int(np.searchsorted(block.main, revision, side="right")) if revision else len(block)
-        checksum = _hash_runs(image.data, block.start[:taken], block.stop[:taken], checksum)
+        runs = block.runs if taken == len(block) else contiguous_runs(block.start[:taken], block.stop[:taken])
+        checksum = crc32c_of_runs(image.data, runs, checksum)
         last = int(block.main[-1])
         advance(int((block.stop - block.start).sum()))
     return checksum, last
@@ -238,9 +239,3 @@ def _hash_groups(history: History, rows: NDArray[np.int64], depth: int) -> Seque
             last = int(history.main[own[-1]])
             found.append(GroupHash(prefix=prefix, hash=hash_rows(history, own), revisions=len(own), last_revision=last))
     return found
-
-
-def _hash_runs(data: memoryview, start: NDArray[np.int64], stop: NDArray[np.int64], checksum: int) -> int:
-    for begin, end in contiguous_runs(start, stop):
-        checksum = crc32c(data[begin:end], checksum)
-    return checksum

@@ -16,7 +16,7 @@ from etcdtool.findings import Severity
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.bbolt.check import check
 from etcdtool.formats.bbolt.tree_proof import LeafProof
-from etcdtool.formats.digest import crc32c
+from etcdtool.formats.digest import crc32c, crc32c_of_runs
 from etcdtool.model import schema
 from etcdtool.model.keyspace import (
     Compactions,
@@ -144,9 +144,7 @@ def _check_integrity(image: Image, engine: Engine, proofs: dict[int, LeafProof])
 
 
 def _hash_bucket(image: Image, bucket: Bucket, checksum: int, engine: Engine, proof: LeafProof) -> int:
-    for start, stop in _runs(image, bucket, engine, proof):
-        checksum = crc32c(image.data[start:stop], checksum)
-    return checksum
+    return crc32c_of_runs(image.data, _runs(image, bucket, engine, proof), checksum)
 
 
 def _runs(image: Image, bucket: Bucket, engine: Engine, proof: LeafProof) -> Iterator[tuple[int, int]]:
@@ -164,8 +162,7 @@ def _read_keys(image: Image, bucket: Bucket, checksum: int, proof: LeafProof) ->
     builder = KeyspaceBuilder(image, expected_rows(image, bucket, "columns"))
     last = 0
     for rows in iter_rows(image, bucket, look=proof.add):
-        for start, stop in rows.runs:
-            checksum = crc32c(image.data[start:stop], checksum)
+        checksum = crc32c_of_runs(image.data, rows.runs, checksum)
         refuse_unreadable(image.data, rows)
         builder.add(rows)
         last = int(rows.main[-1])

@@ -13,6 +13,7 @@ from etcdtool.sources.files import InputFile, Workspace
 from etcdtool.sources.live import copy_live
 from etcdtool.sources.locks import holder_of
 from etcdtool.sources.place import find_place
+from etcdtool.sources.touch import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,12 +85,13 @@ class Database:
 
 
 @contextlib.contextmanager
-def open_database(path: Path, *, live: bool = False) -> Iterator[Database]:
+def open_database(path: Path, *, live: bool = False, whole: bool = False) -> Iterator[Database]:
     """Open a v3 database read-only; temporary files of a packed one are gone when the context ends.
 
     Args:
         path: a file, a data dir, either of them packed; ``-`` is stdin.
         live: whether the database of a running server may be copied, and the copy opened.
+        whole: whether it is going to be read from end to end, and at once: see `etcdtool.sources.touch`.
 
     Raises:
         SourceError: it cannot be read, holds no database, or a running server has it open.
@@ -97,7 +99,8 @@ def open_database(path: Path, *, live: bool = False) -> Iterator[Database]:
     """
     with Workspace() as workspace:
         database = open_place(find_place(path, workspace), workspace, live=live)
-        yield database
+        with Touched(database.data) if whole else contextlib.nullcontext():
+            yield database
         database.file.check_unchanged()
 
 

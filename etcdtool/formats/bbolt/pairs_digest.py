@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etcdtool.formats.bbolt.columns import contiguous_runs
-from etcdtool.formats.digest import crc32c
+from etcdtool.formats.digest import crc32c, crc32c_of_runs
 
 if TYPE_CHECKING:
     from etcdtool.formats.bbolt.packer import Spans
@@ -35,10 +35,8 @@ class PairsDigest:
 
     def add(self, data: memoryview, spans: Spans) -> None:
         """Take the next pairs."""
-        checksum = self.content
-        for start, stop in contiguous_runs(spans.start, spans.start + spans.size):
-            checksum = crc32c(data[start:stop], checksum)
-        self.content = checksum
+        runs = contiguous_runs(spans.start, spans.start + spans.size)
+        self.content = crc32c_of_runs(data, runs, self.content)
         sizes = np.stack((spans.key_size, spans.size), axis=1).astype("<i8")
         self.sizes = crc32c(sizes.data, self.sizes)
         self.count += len(spans)
