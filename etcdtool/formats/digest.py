@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.machinery
 import importlib.util
 from typing import TYPE_CHECKING
@@ -77,6 +76,8 @@ def has_trailer(file_size: int) -> bool:
 
 def sha256_of(data: memoryview, *, stopped: Callable[[], bool] = lambda: False) -> bytes | None:
     """Return the sha256 of a mapped file, in chunks; None when ``stopped`` says so between two of them."""
+    import hashlib  # noqa: PLC0415  it loads OpenSSL, which takes longer than the rest of this module
+
     digest = hashlib.sha256()
     for start in range(0, len(data), _HASH_CHUNK_SIZE):
         if stopped():

@@ -10,9 +10,7 @@ import contextlib
 import errno
 import mmap
 import os
-import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -144,6 +142,8 @@ class Workspace(contextlib.AbstractContextManager["Workspace"]):
     def folder(self) -> Path:
         """Return a new empty folder inside the workspace."""
         if self._folder is None:
+            import tempfile  # noqa: PLC0415  most inputs are read where they are
+
             self._folder = Path(tempfile.mkdtemp(prefix="etcdtool-"))
         self._count += 1
         folder = self._folder / str(self._count)
@@ -152,12 +152,17 @@ class Workspace(contextlib.AbstractContextManager["Workspace"]):
 
     def free_space(self) -> int:
         """Bytes free where the workspace is."""
+        import shutil  # noqa: PLC0415  as in `folder`
+        import tempfile  # noqa: PLC0415
+
         return shutil.disk_usage(self._folder or tempfile.gettempdir()).free
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._folder is not None:
+            import shutil  # noqa: PLC0415  as in `folder`
+
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
