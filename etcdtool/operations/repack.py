@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.writer import Output, Written
     from etcdtool.formats.engine import Engine
 
-__all__ = ["Changes", "Repacking"]
+__all__ = ["Changes", "Repacking", "prove_pairs"]
 
 _PAGES_PER_BLOCK = 512
 _ITEMS_PER_BLOCK = 4096
@@ -115,29 +115,8 @@ class Repacking:
         return packer.finish()
 
     def prove(self, data: memoryview) -> None:
-        """Read the new file.
-
-        Raises:
-            FormatError: it does not hold what it should, by a fault of the disk or of ours.
-        """
-        image = Image.open(data)
-        found: dict[bytes, tuple[int, PairsDigest]] = {}
-        proofs: dict[int, LeafProof] = {}
-        for name, bucket in cursor.root_buckets(image).items():
-            digest, proof = PairsDigest(), LeafProof(image)
-            for spans in _blocks(image, bucket, self.engine, proof):
-                digest.add(image.data, spans)
-                self.advance(int(spans.size.sum()))
-            found[name] = bucket.sequence, digest
-            if bucket.root:
-                proofs[bucket.root] = proof
-        for finding in check(image, engine=self.engine, proofs=proofs):
-            if finding.severity is Severity.ERROR:
-                raise FormatError("written database", str(finding), hint=_HINT)
-        if found != self._digests:
-            names = [name.decode(errors="replace") for name in found if found[name] != self._digests.get(name)]
-            problem = f"not the same pairs came back of bucket {', '.join(names) or 'that is missing'}"
-            raise FormatError("written database", problem, hint=_HINT)
+        """Read the new file; see `prove_pairs`."""
+        prove_pairs(data, self._digests, self.engine, self.advance)
 
     def _pack(self, packer: Packer, bucket: Bucket, kept: NDArray[np.bool_] | None, proof: LeafProof | None) -> None:
         target = packer.bucket(bucket.name, self.image.data, sequence=bucket.sequence)
@@ -165,6 +144,43 @@ class Repacking:
         target = packer.bucket(schema.META, data, sequence=sequence)
         target.add(spans)
         target.finish()
+
+
+def prove_pairs(
+    data: memoryview,
+    expected: Mapping[bytes, tuple[int, PairsDigest]],
+    engine: Engine,
+    advance: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Read a database that was written, from its first page to its last.
+
+    Args:
+        data: the file, without a trailer.
+        expected: of each bucket its sequence, and the digest of its pairs.
+        engine: how buckets are read.
+        advance: is told the bytes of pairs that were read.
+
+    Raises:
+        FormatError: it does not hold what it should, by a fault of the disk or of ours.
+    """
+    image = Image.open(data)
+    found: dict[bytes, tuple[int, PairsDigest]] = {}
+    proofs: dict[int, LeafProof] = {}
+    for name, bucket in cursor.root_buckets(image).items():
+        digest, proof = PairsDigest(), LeafProof(image)
+        for spans in _blocks(image, bucket, engine, proof):
+            digest.add(image.data, spans)
+            advance(int(spans.size.sum()))
+        found[name] = bucket.sequence, digest
+        if bucket.root:
+            proofs[bucket.root] = proof
+    for finding in check(image, engine=engine, proofs=proofs):
+        if finding.severity is Severity.ERROR:
+            raise FormatError("written database", str(finding), hint=_HINT)
+    if found != expected:
+        names = [name.decode(errors="replace") for name in found if found[name] != expected.get(name)]
+        problem = f"not the same pairs came back of bucket {', '.join(names) or 'that is missing'}"
+        raise FormatError("written database", problem, hint=_HINT)
 
 
 def _blocks(image: Image, bucket: Bucket, engine: Engine, proof: LeafProof | None = None) -> Iterator[Spans]:

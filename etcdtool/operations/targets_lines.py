@@ -1,64 +1,60 @@
-"""A conversion's target as JSON lines: one key a line, in order of revision.
+"""A conversion's target as JSON lines, in the form of an export, so that ``import`` takes it.
 
-``key`` and ``value`` are text where they are UTF-8, else ``key_b64`` and ``value_b64``; revisions, version and lease as
-``etcdctl get -w json`` names them.
+The form is in `etcdtool.model.exported`.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import msgspec
+from msgspec import UNSET
 
 from etcdtool.errors import FormatError
+from etcdtool.model import schema
+from etcdtool.model.exported import Header, LeaseRecord, Put, Record, bytes_of, text_or_bytes
+from etcdtool.model.exported_keys import lease_text
+from etcdtool.model.exported_pairs import record_of
 from etcdtool.model.ports import WrittenRecord
+from etcdtool.operations.targets_snapshot import meta_pairs
 from etcdtool.targets import StagedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from etcdtool.model.conversion_plan import Plan, Record
+    from etcdtool.model.conversion_plan import Plan
+    from etcdtool.model.conversion_plan import Record as Planned
     from etcdtool.model.ports import Origin
 
-__all__ = ["LinesTarget", "StreamTarget", "bytes_field", "bytes_of"]
+__all__ = ["LinesTarget", "StreamTarget"]
+
+_NO_LEASE_DEFINED = -1
 
 
-def bytes_field(name: str, content: bytes) -> dict[str, str]:
-    """Return ``{name: text}``, or ``{name_b64: ...}`` where the bytes are no UTF-8."""
-    try:
-        return {name: content.decode()}
-    except UnicodeDecodeError:
-        return {f"{name}_b64": base64.b64encode(content).decode()}
-
-
-def bytes_of(record: dict[str, Any], name: str) -> bytes:
-    """Undo `bytes_field`."""
-    if name in record:
-        return str(record[name]).encode()
-    return base64.b64decode(record[f"{name}_b64"], validate=True)
-
-
-def _write_lines(out: BinaryIO, plan: Plan) -> None:
-    ttl_of = dict(plan.leases)
+def _write_lines(out: BinaryIO, plan: Plan, origin: Origin) -> None:
     encoder = msgspec.json.Encoder()
-    out.writelines(encoder.encode(_as_json(record, ttl_of)) + b"\n" for record in plan.records)
+    newest = max([1, plan.compact_revision, *(record.main for record in plan.records[-1:])])
+    head = [
+        Header(history=True, revision=newest, compact_revision=plan.compact_revision or -1),
+        *(record_of(schema.META, name, value) for name, value in sorted(meta_pairs(plan, origin).items())),
+        *(LeaseRecord(id=lease_text(number), ttl=seconds) for number, seconds in plan.leases),
+    ]
+    out.write(encoder.encode_lines(head))
+    out.writelines(encoder.encode(_put(record)) + b"\n" for record in plan.records)
 
 
-def _as_json(record: Record, ttl_of: dict[int, int]) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        **bytes_field("key", record.put.key),
-        **bytes_field("value", record.put.value),
-        "create_revision": record.create_revision,
-        "mod_revision": record.main,
-        "sub": record.sub,
-        "version": record.version,
-    }
-    if record.lease:
-        line |= {"lease": record.lease, "ttl": ttl_of[record.lease]}
-    return line
+def _put(record: Planned) -> Put:
+    return Put(
+        **text_or_bytes("key", record.put.key),
+        **text_or_bytes("value", record.put.value),
+        create_revision=record.create_revision,
+        mod_revision=record.main,
+        sub=record.sub,
+        version=record.version,
+        lease=lease_text(record.lease) if record.lease else UNSET,
+    )
 
 
 class StreamTarget:
@@ -67,9 +63,9 @@ class StreamTarget:
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
 
-    def write(self, plan: Plan, origin: Origin) -> None:  # noqa: ARG002  lines carry no raft state
+    def write(self, plan: Plan, origin: Origin) -> None:
         """Write the lines."""
-        _write_lines(self._out, plan)
+        _write_lines(self._out, plan, origin)
         self._out.flush()
 
     def read_back(self) -> Iterator[WrittenRecord] | None:
@@ -86,10 +82,10 @@ class LinesTarget(contextlib.AbstractContextManager["LinesTarget"]):
     def __init__(self, path: Path) -> None:
         self._stage = StagedFile(path)
 
-    def write(self, plan: Plan, origin: Origin) -> None:  # noqa: ARG002  lines carry no raft state
+    def write(self, plan: Plan, origin: Origin) -> None:
         """Write the lines and sync them."""
         with self._stage.reporting():
-            _write_lines(self._stage.file, plan)
+            _write_lines(self._stage.file, plan, origin)
         self._stage.sync()
 
     def read_back(self) -> Iterator[WrittenRecord]:
@@ -99,22 +95,17 @@ class LinesTarget(contextlib.AbstractContextManager["LinesTarget"]):
             FormatError: what is on disk is not what was written.
         """
         self._stage.file.seek(0)
+        decoder = msgspec.json.Decoder(Record)
+        ttl_of = {0: 0}
         offset = 0
         for line in self._stage.file:
             try:
-                record = msgspec.json.decode(line)
-                yield WrittenRecord(
-                    record["mod_revision"],
-                    record["sub"],
-                    bytes_of(record, "key"),
-                    bytes_of(record, "value"),
-                    record["create_revision"],
-                    record["mod_revision"],
-                    record["version"],
-                    record.get("lease", 0),
-                    record.get("ttl", 0),
-                )
-            except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+                record = decoder.decode(line)
+                if isinstance(record, LeaseRecord):
+                    ttl_of[int(record.id, 16)] = record.ttl
+                elif isinstance(record, Put):
+                    yield _written(record, ttl_of)
+            except (msgspec.MsgspecError, ValueError) as error:
                 raise FormatError("written line", f"cannot be read back ({error})", offset=offset) from error
             offset += len(line)
 
@@ -127,3 +118,18 @@ class LinesTarget(contextlib.AbstractContextManager["LinesTarget"]):
 
     def __exit__(self, *failure: object) -> None:
         self._stage.discard()
+
+
+def _written(put: Put, ttl_of: dict[int, int]) -> WrittenRecord:
+    lease = int(put.lease, 16) if isinstance(put.lease, str) else 0
+    return WrittenRecord(
+        put.mod_revision,
+        put.sub,
+        bytes_of(put, "key"),
+        bytes_of(put, "value"),
+        put.create_revision,
+        put.mod_revision,
+        put.version,
+        lease,
+        ttl_of.get(lease, _NO_LEASE_DEFINED),
+    )

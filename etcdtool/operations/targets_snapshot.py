@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from etcdtool.formats.bbolt.writer import Buckets
     from etcdtool.model.conversion_plan import Plan
     from etcdtool.model.ports import Origin
 
-__all__ = ["SnapshotTarget", "map_staged", "write_sealed"]
+__all__ = ["SnapshotTarget", "map_staged", "meta_pairs", "write_sealed"]
 
 _U64 = struct.Struct(">Q")
 _NO_LEASE_DEFINED = -1
@@ -95,9 +96,7 @@ class SnapshotTarget(contextlib.AbstractContextManager["SnapshotTarget"]):
         self._stage.discard()
 
 
-def write_sealed(
-    stage: StagedFile, buckets: Mapping[bytes, Iterable[tuple[bytes, bytes]]], *, page_size: int = 4096
-) -> None:
+def write_sealed(stage: StagedFile, buckets: Buckets, *, page_size: int = 4096) -> None:
     """Write buckets as a snapshot, image and sha256 trailer, and sync them; buckets are as of `write_database`."""
     out = stage.file
     with stage.reporting():
@@ -149,7 +148,7 @@ def _buckets(plan: Plan, origin: Origin) -> Mapping[bytes, Iterable[tuple[bytes,
         ],
         b"members": (),
         b"members_removed": (),
-        b"meta": sorted(_meta(plan, origin).items()),
+        b"meta": sorted(meta_pairs(plan, origin).items()),
     }
 
 
@@ -162,7 +161,8 @@ def _key_pairs(plan: Plan) -> Iterator[tuple[bytes, bytes]]:
         )
 
 
-def _meta(plan: Plan, origin: Origin) -> dict[bytes, bytes]:
+def meta_pairs(plan: Plan, origin: Origin) -> dict[bytes, bytes]:
+    """Return what bucket ``meta`` holds of a conversion."""
     meta: dict[bytes, bytes] = {}
     if origin.raft_index:  # upstream never writes 0
         meta[b"consistent_index"] = _U64.pack(origin.raft_index)

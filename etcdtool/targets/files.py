@@ -84,17 +84,22 @@ def _starts_with(path: Path, start: bytes) -> bool:
 class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
     """A file that gets its name only by `commit`; left without one, it is gone.
 
+    Args:
+        target: the name it will have.
+        mode: its permissions.
+        named: whether it needs a hidden name meanwhile, for a library that opens files itself.
+
     Attributes:
         target: the name it will have.
         file: opened for writing and reading back, unbuffered writes go through ``BufferedRandom``.
     """
 
-    def __init__(self, target: Path, *, mode: int = 0o600) -> None:
+    def __init__(self, target: Path, *, mode: int = 0o600, named: bool = False) -> None:
         refuse_existing(target)
         self.target = target
         self._hidden: Path | None = None
         try:
-            self._descriptor = self._open(mode)
+            self._descriptor = self._open_named(mode) if named else self._open(mode)
         except OSError as error:
             raise write_error(target, error) from error
         self.file: BinaryIO = os.fdopen(self._descriptor, "w+b", buffering=1 << 20)
@@ -108,8 +113,17 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         except OSError as error:
             if error.errno not in _NO_UNNAMED_FILES:
                 raise
-        self._hidden = folder / f".{self.target.name}.{secrets.token_hex(4)}.partial"
+        return self._open_named(mode)
+
+    def _open_named(self, mode: int) -> int:
+        self._hidden = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.partial")
         return os.open(self._hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+
+    @property
+    def hidden_path(self) -> Path:
+        """The name it has until then, of one made with ``named``."""
+        assert self._hidden is not None
+        return self._hidden
 
     def reporting(self) -> contextlib.AbstractContextManager[None]:
         """Turn what the disk says of writes into our error, an EtcdtoolError."""

@@ -53,6 +53,12 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
     "defrag": [(["{input}", "-o", "{new}"], EVERYTHING)],
     "compact": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
     "compaction": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
+    "export": [
+        (["{input}", "-o", "{new}"], EVERYTHING),
+        (["{input}", "-o", "{new}", "--format", "sqlite", "--history"], SNAPSHOTS),
+        (["{input}", "-o", "-", "--history"], V3_DIRS),
+    ],
+    "import": [(["{input}", "-o", "{new}"], (*EVERYTHING, "lines.jsonl"))],
     "check v2store": [(["--data-dir", "{input}"], EVERYTHING)],
 }
 WITHOUT_INPUT = {"converters", "completion", "version"}
@@ -89,6 +95,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name, variant in {"v2": "good", "torn": "wal-cut-last", "flipped": "wal-flip-middle"}.items():
         copy_dir(samples.unpack(f"damaged/dirs/{variant}.tar.gz"), folder / f"{name}.etcd")
     shutil.copy(max((folder / "v2.etcd/member/snap").glob("*.snap")), folder / "one.snap")
+    (folder / "lines.jsonl").write_text('{"key":"a","value":"b"}\n')
     before = samples.hashes(folder)
     yield folder
     assert samples.hashes(folder) == before

@@ -7,6 +7,7 @@ Spec: ``docs/formats/bbolt.md``; upstream: ``node.go``, ``bucket.go``, ``interna
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -19,12 +20,13 @@ from etcdtool.formats.bbolt.page import BUCKET_FLAG, HEADER, LEAF_ELEMENT, PageF
 from etcdtool.formats.digest import fnv1a64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "COUNT_MAX",
     "KEY_SIZE_MAX",
     "VALUE_SIZE_MAX",
+    "Buckets",
     "Output",
     "Written",
     "branch_table",
@@ -65,14 +67,17 @@ class Written:
     size: int
 
 
-def write_database(
-    out: BinaryIO, buckets: Mapping[bytes, Iterable[tuple[bytes, bytes]]], *, page_size: int = 4096, txid: int = 2
-) -> Written:
+Pairs = Iterable[tuple[bytes, bytes]]
+Buckets = Mapping[bytes, Pairs] | Iterable[tuple[bytes, Pairs]]
+
+
+def write_database(out: BinaryIO, buckets: Buckets, *, page_size: int = 4096, txid: int = 2) -> Written:
     """Write buckets to a file that real etcd and bbolt open.
 
     Args:
         out: seekable, at position 0; left at the end of the image.
-        buckets: by name; each one's pairs in strictly ascending key order, consumed once, bucket by bucket.
+        buckets: by name; each one's pairs in strictly ascending key order, consumed once, bucket by bucket in the order
+            of their names; or names with pairs, consumed in the order in which they come.
         page_size: a power of two from 1 KiB to 16 MiB; etcd on amd64 has 4096.
         txid: of the meta in use; the other one gets the transaction before.
 
@@ -84,8 +89,9 @@ def write_database(
     if not 1 <= txid < 1 << 64:
         raise ValueError(f"txid {txid} is out of range")
     pages = _Pages(out, page_size)
-    entries = [(name, _write_bucket(pages, buckets[name])) for name in sorted(buckets)]
-    root = _Tree(pages, BUCKET_FLAG).write(_checked(entries))
+    in_order = sorted(buckets.items()) if isinstance(buckets, Mapping) else buckets
+    entries = [(name, _write_bucket(pages, pairs)) for name, pairs in in_order]
+    root = _Tree(pages, BUCKET_FLAG).write(_checked(sorted(entries)))
     write_metas(out, page_size=page_size, root=root, high_water_mark=pages.next_id, txid=txid)
     return Written(pages.next_id, pages.next_id * page_size)
 

@@ -1,0 +1,119 @@
+"""Where an export goes: a staged file in one of four forms, or standard output."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, BinaryIO
+
+from etcdtool.errors import UsageError
+from etcdtool.operations.export import export
+from etcdtool.operations.export_lines import LinesSink
+from etcdtool.targets import StagedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from etcdtool.operations.export import Exported, ExportOptions, Progress, Sink
+    from etcdtool.sources import Database
+
+__all__ = ["Form", "export_to_file", "export_to_stream", "form_of"]
+
+
+class Form(Enum):
+    """The forms of an export."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    SQLITE = "sqlite"
+
+
+_SUFFIXES = {
+    ".jsonl": Form.JSONL,
+    ".ndjson": Form.JSONL,
+    ".csv": Form.CSV,
+    ".parquet": Form.PARQUET,
+    ".sqlite": Form.SQLITE,
+    ".sqlite3": Form.SQLITE,
+}
+
+
+def form_of(target: Path) -> Form:
+    """Return the form that a name asks for, JSON lines where it asks for none.
+
+    Raises:
+        UsageError: it asks for packing, which is another program's work.
+    """
+    if target.suffix in {".gz", ".zst", ".xz", ".bz2"}:
+        raise UsageError(
+            f"{target.name}: an export is written as it is, not packed",
+            hint=f"Pipe it: etcdtool export SOURCE -o - | gzip > {target.name}",
+        )
+    return _SUFFIXES.get(target.suffix, Form.JSONL)
+
+
+def export_to_stream(
+    database: Database,
+    out: BinaryIO,
+    form: Form,
+    options: ExportOptions,
+    *,
+    shown: Callable[[str], str] | None = None,
+    progress: Progress = lambda _, __: None,
+) -> Exported:
+    """Write an export into a stream.
+
+    Args:
+        database: an opened one.
+        out: where to.
+        form: JSON lines or CSV.
+        options: what is exported.
+        shown: changes lines of JSON before they are written: for terminals.
+        progress: is told how many bytes of how many were written out.
+
+    Raises:
+        UsageError: the form is no stream.
+    """
+    if form not in {Form.JSONL, Form.CSV}:
+        raise UsageError(f"{form.value} cannot be written to a pipe", hint="Give a file: -o FILE")
+    return export(database, _stream_sink(form, out, shown), options, progress=progress)
+
+
+def export_to_file(
+    database: Database,
+    target: Path,
+    form: Form,
+    options: ExportOptions,
+    *,
+    progress: Progress = lambda _, __: None,
+) -> Exported:
+    """Write an export to a new file, which is there when all of it is.
+
+    Raises:
+        TargetExistsError: something stands there.
+        EtcdtoolError: the disk refuses; otherwise as of `export`.
+    """
+    with StagedFile(target, named=form is Form.SQLITE) as stage:
+        if form is Form.SQLITE:
+            from etcdtool.operations.export_sqlite import SqliteSink  # noqa: PLC0415  one form of four
+
+            tables = SqliteSink(stage.hidden_path)
+            try:
+                exported = export(database, tables, options, progress=progress)
+            finally:
+                tables.close()
+        else:
+            with stage.reporting():
+                exported = export(database, _stream_sink(form, stage.file, None), options, progress=progress)
+        database.file.check_unchanged()
+        stage.commit()
+    return exported
+
+
+def _stream_sink(form: Form, out: BinaryIO, shown: Callable[[str], str] | None) -> Sink:
+    if form is Form.JSONL:
+        return LinesSink(out, shown=shown)
+    from etcdtool.operations.export_tables import CsvSink, ParquetSink  # noqa: PLC0415  likewise
+
+    return CsvSink(out) if form is Form.CSV else ParquetSink(out)
