@@ -35,7 +35,7 @@ _STDOUT = Path("-")
     examples=[
         "etcdtool export snapshot.db -o keys.jsonl",
         "etcdtool export snapshot.db -o everything.jsonl --history",
-        "etcdtool export /var/lib/etcd -o - --prefix /registry/ --only-keys | jq -r 'select(.key) | .key'",
+        "etcdtool export /var/lib/etcd -o - --prefix /app/ --only-keys | jq .key",
         "etcdtool export snapshot.db -o keys.sqlite --history",
     ],
     exit_codes=exit_status({12: "the target exists; nothing is overwritten"}),

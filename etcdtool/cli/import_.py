@@ -26,7 +26,7 @@ __all__ = ["import_command"]
     short_help="Make a snapshot of the JSON lines that export wrote.",
     examples=[
         "etcdtool import everything.jsonl -o snapshot.db",
-        "zcat everything.jsonl.gz | grep -v '\"/tmp/' | etcdtool import - -o snapshot.db",
+        "grep -v '\"/tmp/' keys.jsonl | etcdtool import - -o snapshot.db",
     ],
     exit_codes=exit_status({12: "the target exists; nothing is overwritten"}),
 )
