@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXIT_STATUS",
     "UPSTREAM_EXIT_STATUS",
+    "BadFeatureError",
     "Command",
     "LazyGroup",
     "command",
@@ -141,7 +142,11 @@ def write_out() -> WriteOut:
     return WriteOut(click.get_current_context().meta.get(_WRITE_OUT_KEY, "simple"))
 
 
-class UnsupportedFormError(click.UsageError):
+class BadFeatureError(click.UsageError):
+    """Something was asked for that there is not: what etcdutl and etcdctl exit with 4 for."""
+
+
+class UnsupportedFormError(BadFeatureError):
     """``-w`` got a form that does not exist."""
 
 
@@ -232,7 +237,7 @@ class Command(_Documented):
         """Return what to exit with for an error whose class says ``exit_code``."""
         if not self.upstream:
             return exit_code
-        if isinstance(error, UnsupportedFormError):
+        if isinstance(error, BadFeatureError):
             return _BAD_FEATURE
         if isinstance(error, click.UsageError) and not _is_about_a_flag(error):
             return _BAD_ARGUMENTS if _BAD_ARGUMENTS in self.exit_codes else 1  # cobra's own checks of arguments give 1

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcdtool.cli._groups import command, write_out
+from etcdtool.cli._int64 import Int64
 from etcdtool.cli.printers import Table, show
-from etcdtool.cli.progress import Progress
+from etcdtool.cli.progress import Advance, Progress
 from etcdtool.cli.text import printable_bytes
-from etcdtool.errors import EtcdtoolError
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
@@ -24,29 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["hashkv_command"]
 
-_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _DEFAULT_DEPTH = 2
 _EXIT_DIFFERS = 3
-
-
-class _RevisionType(click.ParamType[int]):
-    """An int64 the way etcdutl reads it: decimal, or hex with 0x."""
-
-    name = "revision"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002
-        problem = "value out of range"
-        try:
-            number = int(value, 0) if isinstance(value, str) else int(value)
-        except ValueError:
-            problem = "invalid syntax"
-        else:
-            if _INT64_MIN <= number <= _INT64_MAX:
-                return number
-        name = param.opts[0] if param is not None else ""
-        raise EtcdtoolError(
-            f'invalid argument "{value}" for "{name}" flag: strconv.ParseInt: parsing "{value}": {problem}'
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +113,13 @@ class _HashView:
     "--rev",
     "--to",
     "revision",
-    type=_RevisionType(),
+    type=Int64(),
     default=0,
     metavar="REV",
     help="Maximum revision to hash. Default: the latest; of several files, the latest that all have.",
 )
 @click.option(
-    "--from", "from_revision", type=_RevisionType(), metavar="REV", help="Leave out what is older than this revision."
+    "--from", "from_revision", type=Int64(), metavar="REV", help="Leave out what is older than this revision."
 )
 @click.option(
     "--by-prefix",
@@ -179,7 +158,7 @@ def hashkv_command(
     """
     if len(files) == 1:
         with open_database(files[0], whole=True) as database, Progress("hashkv") as progress:
-            found = _hash_of(database, revision, from_revision, depth, _Advance([database], progress))
+            found = _hash_of(database, revision, from_revision, depth, Advance(progress, database.size))
         show(_HashView(found, depth is not None), write_out())
         return
     from etcdtool.cli._comparison import ComparisonView  # noqa: PLC0415  one file goes without
@@ -193,7 +172,7 @@ def hashkv_command(
             to_revision=revision,
             depth=_DEFAULT_DEPTH if depth is None else depth,
             keys_max=keys_max,
-            advance=_Advance(databases, stack.enter_context(Progress("hashkv"))),
+            advance=Advance(stack.enter_context(Progress("hashkv")), sum(database.size for database in databases)),
         )
     show(ComparisonView(comparison), write_out())
     if not comparison.equal:
@@ -201,23 +180,10 @@ def hashkv_command(
 
 
 def _hash_of(
-    database: Database, revision: int, from_revision: int | None, depth: int | None, progress: _Advance
+    database: Database, revision: int, from_revision: int | None, depth: int | None, progress: Advance
 ) -> HashKV:
     from etcdtool.operations.hashkv import hashkv, hashkv_detailed  # noqa: PLC0415  the file is mapped meanwhile
 
     if from_revision is None and depth is None:
         return hashkv(database, revision, advance=progress)
     return hashkv_detailed(database, revision, from_revision=from_revision, depth=depth, advance=progress)
-
-
-class _Advance:
-    """Adds up what was read, for the bar."""
-
-    def __init__(self, databases: Sequence[Database], progress: Progress) -> None:
-        self._total = sum(database.size for database in databases)
-        self._progress = progress
-        self._done = 0
-
-    def __call__(self, size: int) -> None:
-        self._done += size
-        self._progress(self._done, self._total)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from etcdtool.cli.text import json_text
+from etcdtool.cli.text import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Table", "View", "WriteOut", "draw", "show", "show_on_stderr", "write_lines"]
+__all__ = ["Table", "View", "WriteOut", "draw", "show", "show_on_stderr", "write_bytes", "write_lines"]
 
 
 class WriteOut(Enum):
@@ -83,6 +83,19 @@ def show_on_stderr(view: View) -> None:
 def write_lines(lines: Iterable[str]) -> None:
     """Print lines on stdout as they come."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def write_bytes(lines: Iterable[bytes]) -> None:
+    """Print lines byte for byte on stdout; on a terminal, what could drive it is escaped."""
+    if sys.stdout.isatty():
+        write_lines(printable(line.decode("utf-8", "surrogateescape"), newlines=True) for line in lines)
+        return
+    sys.stdout.flush()
+    out = sys.stdout.buffer
+    for line in lines:
+        out.write(line)
+        out.write(b"\n")
+    out.flush()
 
 
 def draw(table: Table) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-__all__ = ["Progress", "Shares"]
+__all__ = ["Advance", "Progress", "Shares"]
 
 _DELAY_SECONDS = 2.0
 
@@ -55,6 +55,20 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Advance:
+    """Adds up the bytes that it is told were read, for the bar."""
+
+    def __init__(self, progress: Callable[[int, int], None], total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def __call__(self, size: int) -> None:
+        """Take so many bytes more."""
+        self._done += size
+        self._progress(self._done, self._total)
 
 
 class Shares:

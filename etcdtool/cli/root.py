@@ -36,6 +36,7 @@ _COMMANDS = {
     ),
     "export": ("etcdtool.cli.export:export_command", "Write keys and all else to JSON lines, CSV, Parquet or SQLite."),
     "import": ("etcdtool.cli.import_:import_command", "Make a snapshot of the JSON lines that export wrote."),
+    "get": ("etcdtool.cli.get:get_command", "Print keys and values as etcdctl get does, from a file."),
     "migrate": ("etcdtool.cli.migrate:migrate_command", "Bring a data dir's storage to another version of etcd."),
     "check": ("etcdtool.cli.check:check_group", "Check for custom v2 content with the words of etcdutl 3.5."),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),

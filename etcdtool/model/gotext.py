@@ -2,6 +2,7 @@ r"""Go's way of writing strings and times in JSON, as far as etcd's own data hol
 
 * ``encoding/json`` strings: ``<``, ``>``, ``&``, U+2028 and U+2029 are escaped, and each byte that is no UTF-8 becomes
   ``\ufffd``.  Our strings carry such bytes as lone surrogates (``surrogateescape``), one a byte, so the counts agree.
+* ``%q``: what cannot be printed is escaped, and each byte that is no UTF-8 becomes ``\x`` and two digits.
 * ``time.Time``: RFC 3339 with up to nine digits of a second; year 1 is Go's zero time, which the v2 store uses for
   "never expires".
 """
@@ -13,7 +14,15 @@ from datetime import date
 from functools import lru_cache
 from json.encoder import encode_basestring
 
-__all__ = ["NANOSECONDS_PER_SECOND", "ZERO_TIME_NS", "ZERO_TIME_TEXT", "format_time", "json_string", "parse_time"]
+__all__ = [
+    "NANOSECONDS_PER_SECOND",
+    "ZERO_TIME_NS",
+    "ZERO_TIME_TEXT",
+    "format_time",
+    "json_string",
+    "parse_time",
+    "quoted_bytes",
+]
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 _SECONDS_PER_DAY = 86_400
@@ -28,6 +37,18 @@ ZERO_TIME_NS = _SECONDS_MIN * NANOSECONDS_PER_SECOND
 _HOUR_MAX, _MINUTE_MAX, _ZONE_HOUR_MAX = 23, 59, 24
 _FRACTION_DIGITS = 9
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NAMED_BY_QUOTE = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+    '"': '\\"',
+    "\\": "\\\\",
+}
+_FIRST_ESCAPED_BYTE, _LAST_ESCAPED_BYTE = 0xDC80, 0xDCFF
 _ESCAPED_BY_GO = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
@@ -89,3 +110,21 @@ def _escape(match: re.Match[str]) -> str:
     if 0xD800 <= code_point <= 0xDFFF:  # a byte that is no UTF-8
         return "\\ufffd"
     return f"\\u{code_point:04x}"
+
+
+def quoted_bytes(text: bytes) -> str:
+    """Return a byte string as ``%q`` of package ``fmt`` writes it, in double quotes."""
+    return f'"{"".join(map(_quote, text.decode("utf-8", "surrogateescape")))}"'
+
+
+def _quote(letter: str) -> str:
+    if letter in _NAMED_BY_QUOTE:
+        return _NAMED_BY_QUOTE[letter]
+    if letter.isprintable():
+        return letter
+    code_point = ord(letter)
+    if _FIRST_ESCAPED_BYTE <= code_point <= _LAST_ESCAPED_BYTE:  # a byte that is no UTF-8
+        return f"\\x{code_point - 0xDC00:02x}"
+    if code_point < ord(" ") or code_point == 0x7F:
+        return f"\\x{code_point:02x}"
+    return f"\\u{code_point:04x}" if code_point <= 0xFFFF else f"\\U{code_point:08x}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["NO_ROW", "Keys", "group_rows", "grouped", "hash_keys", "rows_before"]
+__all__ = ["NO_ROW", "Keys", "group_rows", "grouped", "hash_keys", "live_rows", "rows_before"]
 
 NO_ROW = -1
 
@@ -136,6 +136,24 @@ def rows_before(keys: Keys, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         hashes: what `hash_keys` gave for them; overwritten.
     """
     return grouped(keys, hashes)[2]
+
+
+def live_rows(
+    before: NDArray[np.int64], tombstone: NDArray[np.bool_], reached: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Return the rows that are the last of their key and no deletion, ascending.
+
+    Args:
+        before: what `rows_before` gave.
+        tombstone: which rows are deletions.
+        reached: which rows are looked at; default: all.
+    """
+    if reached is None:
+        live, superseded = ~tombstone, before
+    else:
+        live, superseded = reached & ~tombstone, before[reached]
+    live[superseded[superseded != NO_ROW]] = False
+    return np.flatnonzero(live)
 
 
 def grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:

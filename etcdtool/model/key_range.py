@@ -104,11 +104,14 @@ class _Keys:
 
     def beginning_with(self, prefix: bytes, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of the rows, all of them as long at least, whose keys begin with ``prefix``."""
-        for at in range(0, len(prefix), _WORD_SIZE):
+        # its end first: that is what tells it from its neighbours, which often begin alike
+        for at in [max(len(prefix) - _WORD_SIZE, 0), *range(0, len(prefix) - _WORD_SIZE, _WORD_SIZE)]:
             piece = prefix[at : at + _WORD_SIZE]
             unused_bits = np.uint64(8 * (_WORD_SIZE - len(piece)))
             wanted = np.uint64(int.from_bytes(piece, "little")) << unused_bits
-            rows = rows[self.words[self.start[rows] + at] << unused_bits == wanted]
+            words = self.words[self.start[rows] + at]
+            words <<= unused_bits
+            rows = rows[words == wanted]
         return rows
 
     def below(self, bound: bytes, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model import schema
 from etcdtool.model.compactions import Compactions, read_bucket, read_meta
-from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, rows_before
+from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, live_rows, rows_before
 from etcdtool.model.growing import GrowingColumn, NarrowColumn
 from etcdtool.model.keyvalue import KeyValue, encode_key_value
 from etcdtool.model.rows import Engine, Rows, expected_rows, iter_key_values, iter_rows, refuse_unreadable
@@ -167,13 +167,9 @@ class Keyspace:
             EtcdtoolError: the revision is compacted, or was not reached yet.
         """
         if revision is None:
-            live, superseded = ~self.tombstone, self.before
-        else:
-            self._check_readable(revision)
-            reached = self.main <= revision
-            live, superseded = reached & ~self.tombstone, self.before[reached]
-        live[superseded[superseded != NO_ROW]] = False
-        return np.flatnonzero(live)
+            return live_rows(self.before, self.tombstone)
+        self._check_readable(revision)
+        return live_rows(self.before, self.tombstone, self.main <= revision)
 
     def _check_readable(self, revision: int) -> None:
         if revision > self.current_revision:

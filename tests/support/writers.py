@@ -69,6 +69,10 @@ class Writer:
     def _key(self) -> bytes:
         return f"/{self._rng.choice('abc')}/{self._rng.randrange(8)}".encode()
 
+    def _some_keys(self) -> list[bytes]:
+        keys = self._rng.sample([f"/{name}/{number}" for name in "abc" for number in range(8)], 4)
+        return [key.encode() for key in keys]
+
     def _put(self) -> dict[str, Any]:
         return {"key": _text(self._key()), "value": _text(self._rng.randbytes(self._rng.choice([0, 5, 300])))}
 
@@ -77,10 +81,9 @@ class Writer:
             self.tombstones.append(self.revision)
 
     def _txn(self) -> None:
-        keys = self._rng.sample([f"/{name}/{number}" for name in "abc" for number in range(8)], 4)
         operations: list[dict[str, Any]] = []
-        for key in keys:
-            name = _text(key.encode())
+        for key in self._some_keys():
+            name = _text(key)
             if self._rng.random() < 0.4:
                 operations.append({"request_delete_range": {"key": name}})
             else:
@@ -95,6 +98,35 @@ class Writer:
         assert status == 200, reply
         self.revision = int(reply["header"]["revision"])
         return reply
+
+
+class OddWriter(Writer):
+    """A writer whose keys and values are what a person has trouble with: controls, quotes, no UTF-8, zero bytes."""
+
+    ODD_KEYS = (
+        b"/c/two\nlines",
+        b"/c/\x1b[31mred",
+        b'/c/"quoted" \\ back',
+        "/c/ключ и 鍵 \u202e".encode(),
+        b"/c/\xff\xfe no utf-8 \xe2\x82",
+        b"\x00",
+        b"zero\x00inside",
+        b"\xff\xff",
+        b"a" * 300,
+        b"/a/1/below",
+        b" ",
+    )
+    ODD_VALUES = (b"", b"plain", b"two\nlines\n", b"\x00\xff\x80", "välue <&> \u2028".encode(), b"\a\b\f\t\v\x7f\"'")
+
+    def _key(self) -> bytes:
+        return self._rng.choice(self.ODD_KEYS) if self._rng.random() < 0.3 else super()._key()
+
+    def _some_keys(self) -> list[bytes]:
+        return [*super()._some_keys()[:3], self._rng.choice(self.ODD_KEYS[:9])]
+
+    def _put(self) -> dict[str, Any]:
+        value = self._rng.choice(self.ODD_VALUES) + self._rng.choice([b"", b"+"])
+        return {"key": _text(self._key()), "value": _text(value)}
 
 
 def _text(data: bytes) -> str:

@@ -45,6 +45,7 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
         (["{input}", "--live"], EVERYTHING),
         (["{input}", "--simulate-restore", "--same-as", "{inputs}/good.db"], SNAPSHOTS),
     ],
+    "get": [(["{input}", "", "--prefix"], EVERYTHING), (["{input}", "marker/A", "-w", "json"], SNAPSHOTS)],
     "hashkv": [
         (["{input}"], EVERYTHING),
         (["{input}", "{inputs}/good.db", "--by-prefix", "1"], SNAPSHOTS),
