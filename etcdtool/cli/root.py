@@ -39,6 +39,10 @@ _COMMANDS = {
     "get": ("etcdtool.cli.get:get_command", "Print keys and values as etcdctl get does, from a file."),
     "migrate": ("etcdtool.cli.migrate:migrate_command", "Bring a data dir's storage to another version of etcd."),
     "check": ("etcdtool.cli.check:check_group", "Check for custom v2 content with the words of etcdutl 3.5."),
+    "top": (
+        "etcdtool.cli.top:top_command",
+        "Say what fills a database, by prefix, key, kind, namespace, lease or size.",
+    ),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
     "defrag": (
         "etcdtool.cli.defrag:defrag_command",

@@ -9,11 +9,29 @@ import numpy as np
 from etcdtool.errors import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-__all__ = ["Strings", "UnalignedWords", "ascend", "compare", "unaligned_words"]
+__all__ = [
+    "NOT_FOUND",
+    "Strings",
+    "UnalignedWords",
+    "ascend",
+    "compare",
+    "find_byte",
+    "find_last_byte",
+    "is_ascii",
+    "unaligned_words",
+]
+
+NOT_FOUND = -1
 
 _WORD_SIZE = 8
+_EVERY_BYTE = 0x0101010101010101
+_LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_ONE, _BITS_OF_A_BYTE = np.uint64(1), np.uint8(3)  # the second as a shift
 
 
 class UnalignedWords:
@@ -141,3 +159,64 @@ def compare(words: UnalignedWords, left: Strings, right: Strings) -> NDArray[np.
         active = active[~differ]
         active = active[common[active] > position]
     return result
+
+
+def find_byte(words: UnalignedWords, strings: Strings, byte: int, begin: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each byte string where a byte stands first at or behind a place, `NOT_FOUND` where it does not.
+
+    As ``bytes.find`` has it: ``begin`` and the answer count from the string's own start.
+    """
+    found = np.full(len(strings.start), NOT_FOUND, dtype=np.int64)
+    position = begin.astype(np.int64)
+    active = np.flatnonzero((position < strings.size) & (position >= 0))
+    while active.size:
+        at = position[active]
+        equal = _equal_bytes(words[strings.start[active] + at], byte)
+        lowest = equal & (~equal + _ONE)
+        place = at + (np.bitwise_count(lowest - _ONE) >> _BITS_OF_A_BYTE)
+        hit = (equal != 0) & (place < strings.size[active])
+        found[active[hit]] = place[hit]
+        active = active[(equal == 0) & (at + _WORD_SIZE < strings.size[active])]
+        position[active] += _WORD_SIZE
+    return found
+
+
+def find_last_byte(words: UnalignedWords, strings: Strings, byte: int) -> NDArray[np.int64]:
+    """Return for each byte string where a byte stands last, `NOT_FOUND` where it does not; as ``bytes.rfind``."""
+    found = np.full(len(strings.start), NOT_FOUND, dtype=np.int64)
+    for rows, at, left in _all_words(strings):
+        equal = _equal_bytes(words[strings.start[rows] + at], byte)
+        equal &= _HIGH_BITS >> _unused_bits(left)
+        for shift in (8, 16, 32):  # every byte below the highest that is equal gets a mark
+            equal |= equal >> np.uint64(shift)
+        hit = equal != 0
+        found[rows[hit]] = at + np.bitwise_count(equal[hit]).astype(np.int64) - 1
+    return found
+
+
+def is_ascii(words: UnalignedWords, strings: Strings) -> NDArray[np.bool_]:
+    """Tell of each byte string whether it is ASCII alone."""
+    found = np.ones(len(strings.start), dtype=np.bool_)
+    for rows, at, left in _all_words(strings):
+        found[rows] &= words[strings.start[rows] + at] & (_HIGH_BITS >> _unused_bits(left)) == 0
+    return found
+
+
+def _all_words(strings: Strings) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.int64]]]:
+    """Yield word by word the rows that reach so far, how far, and the bytes that are left."""
+    rows = np.flatnonzero(strings.size > 0)
+    at = 0
+    while rows.size:
+        yield rows, at, strings.size[rows] - at
+        at += _WORD_SIZE
+        rows = rows[strings.size[rows] > at]
+
+
+def _unused_bits(left: NDArray[np.int64]) -> NDArray[np.uint64]:
+    return (8 * np.maximum(_WORD_SIZE - left, 0)).astype(np.uint64)
+
+
+def _equal_bytes(word: NDArray[np.uint64], byte: int) -> NDArray[np.uint64]:
+    """Return the top bit of each byte that is this one."""
+    differing = word ^ np.uint64(byte * _EVERY_BYTE)
+    return ~(((differing & _LOW_BITS) + _LOW_BITS) | differing | _LOW_BITS)

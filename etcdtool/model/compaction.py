@@ -17,13 +17,15 @@ from etcdtool.model.key_index import index_keys
 from etcdtool.model.revision import Revision
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from etcdtool.formats.engine import Engine
     from etcdtool.model.compactions import Compactions
     from etcdtool.model.history import History
 
-__all__ = ["hashed_rows", "kept_by_compaction", "kept_by_hashkv", "rows_after_compaction"]
+__all__ = ["hashed_rows", "kept_by_compaction", "kept_by_hashkv", "rows_after_compaction", "rows_kept"]
 
 
 def hashed_rows(
@@ -63,6 +65,14 @@ def rows_after_compaction(history: History, revision: int, *, engine: Engine = "
         return np.ones(len(history), dtype=np.bool_)
     kept = kept_by_compaction(history, revision, engine=engine) & ~_tombstones_at(history, revision)
     return kept | (history.main > revision)
+
+
+def rows_kept(history: History, revisions: Iterable[int], *, engine: Engine = "columns") -> NDArray[np.bool_]:
+    """Tell of each row whether compactions at these revisions, one after the other, leave it."""
+    kept = np.ones(len(history), dtype=np.bool_)
+    for revision in revisions:
+        kept &= kept_by_compaction(history, revision, engine=engine) | (history.main > revision)
+    return kept
 
 
 def kept_by_hashkv(history: History, revision: int, *, engine: Engine = "columns") -> NDArray[np.bool_]:

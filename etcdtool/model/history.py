@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.engine import Engine
     from etcdtool.model.revisions import Revisions
 
-__all__ = ["History", "current_revision", "open_history"]
+__all__ = ["History", "current_revision", "group_plainly", "open_history"]
 
 _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("main", np.int64),
@@ -107,7 +107,7 @@ class History:
                 advance(int((block.stop - block.start).sum()))
         taken = {name: column.finish() for name, column in parts.items()}
         keys = Keys(image.data, words, taken["key_start"], taken["key_size"])
-        order, first, before = _group_plainly(keys) if engine == "plain" else grouped(keys, hashes.finish())
+        order, first, before = group_plainly(keys) if engine == "plain" else grouped(keys, hashes.finish())
         return cls(data=image.data, compactions=compactions, order=order, first=first, before=before, **taken)
 
     def __len__(self) -> int:
@@ -162,7 +162,8 @@ def _add(
         column.extend(taken[name])
 
 
-def _group_plainly(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+def group_plainly(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Return what `etcdtool.model.grouping.grouped` gives, by a dictionary; keys in the order in which they come."""
     groups: dict[bytes, list[int]] = {}
     before: list[int] = []
     for row in range(len(keys.start)):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etcdtool.model import schema
-from etcdtool.model.compaction import kept_by_compaction
+from etcdtool.model.compaction import rows_kept
 from etcdtool.model.history import History
 from etcdtool.model.revision import pack_revision
 from etcdtool.operations.engine import chosen_engine
@@ -25,19 +25,16 @@ from etcdtool.operations.repack import Changes
 from etcdtool.operations.shrink import Plan, Shrunk, in_place, to_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from etcdtool.formats.engine import Engine
     from etcdtool.model.compactions import Compactions
     from etcdtool.operations.shrink import Member
     from etcdtool.sources import Database
 
     Progress = Callable[[int, int], None]
 
-__all__ = ["Compacted", "compact", "compact_to_snapshot", "rows_kept"]
+__all__ = ["Compacted", "compact", "compact_to_snapshot"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +118,6 @@ class _Cut:
             shrunk=shrunk,
             **self._facts,
         )
-
-
-def rows_kept(history: History, revisions: Iterable[int], *, engine: Engine = "columns") -> NDArray[np.bool_]:
-    """Tell of each row whether compactions at these revisions, one after the other, leave it."""
-    kept = np.ones(len(history), dtype=np.bool_)
-    for revision in revisions:
-        kept &= kept_by_compaction(history, revision, engine=engine) | (history.main > revision)
-    return kept
 
 
 def _refuse(revision: int, history: History) -> None:

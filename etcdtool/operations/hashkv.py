@@ -18,6 +18,7 @@ from etcdtool.formats.digest import crc32c, crc32c_of_runs
 from etcdtool.model import schema
 from etcdtool.model.compaction import hashed_rows
 from etcdtool.model.history import History, current_revision, open_history
+from etcdtool.model.key_groups import group_of
 from etcdtool.model.revisions import iter_revisions
 from etcdtool.operations.engine import chosen_engine
 
@@ -37,14 +38,12 @@ __all__ = [
     "HashKV",
     "RevisionError",
     "check_revision",
-    "group_of",
     "hash_rows",
     "hashkv",
     "hashkv_detailed",
 ]
 
 _ROWS_PER_BLOCK = 1 << 16
-_SEPARATOR = b"/"
 
 
 class RevisionError(EtcdtoolError):
@@ -172,20 +171,6 @@ def hash_rows(history: History, rows: NDArray[np.int64]) -> int:
         start = history.start[part]
         checksum = crc32c_of_runs(history.data, contiguous_runs(start, start + history.size[part]), checksum)
     return checksum
-
-
-def group_of(key: bytes, depth: int) -> bytes:
-    """Return the first ``depth`` parts of a key with the slash behind them; of a shorter one, all but its last part.
-
-    A slash at the very start opens the first part: of ``/registry/pods/a`` the first part is ``/registry/``.
-    """
-    end = 1 if key.startswith(_SEPARATOR) else 0
-    for _ in range(depth):
-        found = key.find(_SEPARATOR, end)
-        if found < 0:
-            break
-        end = found + 1
-    return key[:end]
 
 
 def _hash_everything(image: Image, revision: int, engine: Engine, advance: Advance) -> tuple[int, int]:

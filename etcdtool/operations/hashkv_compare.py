@@ -20,8 +20,9 @@ from etcdtool.model.compaction import hashed_rows, rows_after_compaction
 from etcdtool.model.compactions import Compactions
 from etcdtool.model.differences import Part, differing_rows
 from etcdtool.model.history import History
+from etcdtool.model.key_groups import group_of
 from etcdtool.operations.engine import chosen_engine
-from etcdtool.operations.hashkv import RevisionError, group_of, hash_rows
+from etcdtool.operations.hashkv import RevisionError, hash_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,9 +15,10 @@ from support.histories import Entry, compacted, file_of, histories, newest
 
 from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.page import Image
+from etcdtool.model.compaction import rows_kept
 from etcdtool.model.history import History
 from etcdtool.model.revision import pack_revision
-from etcdtool.operations.compact import compact, compact_to_snapshot, rows_kept
+from etcdtool.operations.compact import compact, compact_to_snapshot
 from etcdtool.operations.hashkv import RevisionError, hashkv
 from etcdtool.operations.shrink import Member
 

@@ -13,9 +13,10 @@ from support.cli import invoke
 
 from etcdtool.errors import FormatError
 from etcdtool.formats.digest import crc32c
+from etcdtool.model.key_groups import group_of
 from etcdtool.model.keyspace import encode_key_value
 from etcdtool.model.revision import pack_revision
-from etcdtool.operations.hashkv import RevisionError, group_of, hashkv, hashkv_detailed
+from etcdtool.operations.hashkv import RevisionError, hashkv, hashkv_detailed
 from etcdtool.operations.hashkv_compare import Change, compare
 from etcdtool.sources import open_database
 

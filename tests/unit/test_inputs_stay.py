@@ -46,6 +46,7 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
         (["{input}", "--simulate-restore", "--same-as", "{inputs}/good.db"], SNAPSHOTS),
     ],
     "get": [(["{input}", "", "--prefix"], EVERYTHING), (["{input}", "marker/A", "-w", "json"], SNAPSHOTS)],
+    "top": [(["{input}"], EVERYTHING), (["{input}", "--by", "kind", "--prefix", "/", "-w", "json"], SNAPSHOTS)],
     "hashkv": [
         (["{input}"], EVERYTHING),
         (["{input}", "{inputs}/good.db", "--by-prefix", "1"], SNAPSHOTS),

@@ -10,13 +10,13 @@ Spec: ``docs/formats/bbolt.md``; upstream: ``splitIndex`` in ``node.go`` @ bbolt
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from etcdtool.formats.bbolt.cursor import BUCKET_HEADER
+from etcdtool.formats.bbolt.division import INLINE_PART_OF_A_PAGE, join_an_only_row, page_starts
 from etcdtool.formats.bbolt.nodes import pack_inline
 from etcdtool.formats.bbolt.page import BUCKET_FLAG, HEADER, PageFlag
 from etcdtool.formats.bbolt.writer import COUNT_MAX, Written, write_metas
@@ -32,14 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BucketPacker", "Packer", "Spans", "joined"]
 
-_FILL_PERCENT = 0.9
-"""How full pages get: what etcd's defrag sets."""
-_KEYS_PER_PAGE_MIN = 2
 _RECORD_SIZE = 16
 assert HEADER.size == _RECORD_SIZE
 _BYTES_AT_ONCE = 1 << 20
 _CHILDREN_AT_ONCE = 1 << 13
-_INLINE_PART_OF_A_PAGE = 4
 _U32 = 0xFFFFFFFF
 
 
@@ -144,7 +140,7 @@ class BucketPacker:
         if self._leaves is None:
             self._head.append(spans)
             size = sum(len(part) * _RECORD_SIZE + int(part.size.sum()) for part in self._head)
-            fits = HEADER.size + size <= self._pages.page_size // _INLINE_PART_OF_A_PAGE
+            fits = HEADER.size + size <= self._pages.page_size // INLINE_PART_OF_A_PAGE
             if fits and sum(map(len, self._head)) <= COUNT_MAX:
                 return
             self._leaves = _Level(self._pages, self._data, PageFlag.LEAF, 0)
@@ -225,12 +221,7 @@ class _Level:
     def finish(self) -> tuple[Spans, NDArray[np.int64]]:
         """Write the rest; return the first key and the id of every page."""
         starts = self._divide()
-        if len(starts) > 2 and starts[-1] - starts[-2] < _KEYS_PER_PAGE_MIN:
-            # an only row goes together with the page before, which gives up one where it can
-            if starts[-2] - starts[-3] > _KEYS_PER_PAGE_MIN:
-                starts[-2] -= 1
-            else:
-                del starts[-2]
+        join_an_only_row(starts)
         self._write(starts)
         firsts, ids = zip(*self._written, strict=True)
         whole = Spans(
@@ -241,19 +232,7 @@ class _Level:
         return whole, np.concatenate(ids)
 
     def _divide(self) -> list[int]:
-        """Return where pages begin, and behind them where the last one ends, by upstream's rule."""
-        ends = [0, *np.cumsum(self._rows.size + _RECORD_SIZE).tolist()]
-        count, start, starts = len(ends) - 1, 0, [0]
-        room = int(self._pages.page_size * _FILL_PERCENT) - HEADER.size
-        while start < count:
-            stop = bisect_right(ends, ends[start] + room, start + 1) - 1
-            if stop < start + _KEYS_PER_PAGE_MIN:
-                stop = min(start + _KEYS_PER_PAGE_MIN, count)
-            elif stop > start + COUNT_MAX:
-                stop = start + COUNT_MAX
-            starts.append(stop)
-            start = stop
-        return starts if count else [0, 0]
+        return page_starts(self._rows.size, self._pages.page_size)
 
     def _write(self, starts: Sequence[int]) -> None:
         """Write pages that begin and end there, and hold the rows behind them."""
