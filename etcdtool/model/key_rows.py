@@ -9,12 +9,13 @@ Format: docs/formats/mvcc.md; upstream: ``server/storage/mvcc/{index,kvstore_txn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.words import unaligned_words
+from etcdtool.model.compactions import Compactions, read_meta
 from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, live_rows, rows_before
 from etcdtool.model.growing import GrowingColumn
 from etcdtool.model.history import current_revision, open_history
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
-    from etcdtool.model.compactions import Compactions
     from etcdtool.model.key_range import KeyRange
 
-__all__ = ["NO_ROW", "KeyRows", "RowFinder"]
+__all__ = ["KEY_ROW_COLUMNS", "NO_ROW", "KeyRows", "RowFinder"]
 
 _RECORDS_PER_BLOCK = 4096
-_COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
+KEY_ROW_COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("main", np.int64),
     ("sub", np.int64),
     ("tombstone", np.bool_),
@@ -106,7 +106,7 @@ class KeyRows:
         """
         compactions, bucket = open_history(image)
         words = unaligned_words(image.data)
-        parts = {name: GrowingColumn(kind) for name, kind in _COLUMNS}
+        parts = {name: GrowingColumn(kind) for name, kind in KEY_ROW_COLUMNS}
         newest = 0
         for block in iter_revisions(image, bucket, engine=engine) if bucket is not None else ():
             start, size = user_keys(image, block, engine=engine)
@@ -119,11 +119,29 @@ class KeyRows:
             newest = int(block.main[-1])
             advance(int((block.stop - block.start).sum()))
         columns = {name: column.finish() for name, column in parts.items()}
+        return cls.of(image, current_revision(compactions, newest), columns, engine=engine)
+
+    @classmethod
+    def of(
+        cls, image: Image, newest: int, columns: Mapping[str, NDArray[Any]], *, engine: Engine = "columns"
+    ) -> Self:
+        """Take rows whose places are known.
+
+        Args:
+            image: the database.
+            newest: what a server that starts on it calls its revision.
+            columns: by the names of `KEY_ROW_COLUMNS`, in the order of the bucket.
+            engine: how keys are grouped and compared.
+
+        Raises:
+            FormatError: bucket ``meta`` cannot be read.
+        """
+        keys = Keys(image.data, unaligned_words(image.data), columns["key_start"], columns["key_size"])
         return cls(
             data=image.data,
-            compactions=compactions,
-            current_revision=current_revision(compactions, newest),
-            before=_before(Keys(image.data, words, columns["key_start"], columns["key_size"]), engine),
+            compactions=Compactions.parse(read_meta(image)),
+            current_revision=newest,
+            before=_before(keys, engine),
             engine=engine,
             **columns,
         )

@@ -36,6 +36,7 @@ class Database:
         trailer: the stored sha256, or None where the size says that there is none.
         image: the bbolt image, or None where not even a meta page can be used.
         image_problem: why there is no image.
+        is_in_place: whether the file is the user's own, not one that was unpacked or copied to be read.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Database:
     data: memoryview
     trailer: bytes | None
     image_problem: FormatError | None
+    is_in_place: bool
     _image: Image | None
 
     @property
@@ -64,7 +66,7 @@ class Database:
         return self._image
 
     @classmethod
-    def of(cls, file: InputFile, *, name: str, kind: str) -> Self:
+    def of(cls, file: InputFile, *, name: str, kind: str, is_in_place: bool = True) -> Self:
         """Look at the metas and the trailer of an opened file."""
         split = has_trailer(file.size)
         data = file.data[:-TRAILER_SIZE] if split else file.data
@@ -80,6 +82,7 @@ class Database:
             data=data,
             trailer=bytes(file.data[-TRAILER_SIZE:]) if split else None,
             image_problem=problem,
+            is_in_place=is_in_place,
             _image=image,
         )
 
@@ -128,6 +131,8 @@ def _open(place: Place, shown: str, file: InputFile, workspace: Workspace, *, li
                 hint="Stop the server, or take a snapshot; verify --live works on a copy.",
             )
         file = InputFile.open(copy_live(file.path, workspace))
-        return Database.of(file, name=shown, kind="copy of the database of a running server")
+        kind = "copy of the database of a running server"
+        return Database.of(file, name=shown, kind=kind, is_in_place=False)
     kind = "snapshot" if has_trailer(file.size) else "database without a trailer"
-    return Database.of(file, name=shown, kind=place.described(kind))
+    in_place = not workspace.holds(file.path)
+    return Database.of(file, name=shown, kind=place.described(kind), is_in_place=in_place)

@@ -150,6 +150,10 @@ class Workspace(contextlib.AbstractContextManager["Workspace"]):
         folder.mkdir()
         return folder
 
+    def holds(self, path: Path) -> bool:
+        """Tell whether a file is inside."""
+        return self._folder is not None and path.is_relative_to(self._folder)
+
     def free_space(self) -> int:
         """Bytes free where the workspace is."""
         import shutil  # noqa: PLC0415  as in `folder`
