@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, BadFeatureError, command, write_out
+from etcdtool.cli._index import index_option, row_finder
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._records import record_fields, record_json, record_lines
 from etcdtool.cli.printers import WriteOut, write_bytes, write_lines
@@ -74,8 +75,11 @@ _TARGETS = {
 @click.option("--min-mod-rev", type=Int64(), default=0, metavar="REV", help="Least modification revision.")
 @click.option("--max-mod-rev", type=Int64(), default=0, metavar="REV", help="Greatest modification revision.")
 @click.option("--stream", is_flag=True, help="Taken as etcdctl 3.7 takes it: by key and without such revisions alone.")
+@index_option
 @click.option("--hex", "as_hex", is_flag=True, help=r"Print each byte as \x61 (simple), the lease in hex (fields).")
-def get_command(source: Path, words: tuple[str, ...], *, print_value_only: bool, as_hex: bool, **flags: Any) -> None:
+def get_command(
+    source: Path, words: tuple[str, ...], *, print_value_only: bool, as_hex: bool, index: bool | None, **flags: Any
+) -> None:
     """Print what KEY holds, or the keys from KEY to just before RANGE_END, as etcdctl get prints it.
 
     SOURCE is a snapshot, a database file, either of them compressed, a data dir, or - for stdin. The newest revision is
@@ -86,8 +90,8 @@ def get_command(source: Path, words: tuple[str, ...], *, print_value_only: bool,
     """
     form = write_out()
     request = _request(words, **flags)
-    with open_database(source, whole=True) as database, Progress("get") as progress:
-        answer = get(database.image, request, advance=Advance(progress, database.size))
+    with open_database(source) as database, row_finder(database, asked=index) as find, Progress("get") as progress:
+        answer = get(database.image, request, find=find, advance=Advance(progress, database.size))
         _refuse_form(form, count_only=request.count_only, value_only=print_value_only)
         match form:
             case WriteOut.SIMPLE:

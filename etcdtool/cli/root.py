@@ -56,6 +56,7 @@ _COMMANDS = {
         "etcdtool.cli.compact:compact_command",
         "Cut off the history before a revision, in a stopped member or a snapshot.",
     ),
+    "index": ("etcdtool.cli.index:index_group", "Make, list and drop the side index of big files."),
     "completion": (
         "etcdtool.cli.completion:completion_command",
         "Print a script that completes commands in a shell.",

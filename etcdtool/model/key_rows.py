@@ -25,7 +25,7 @@ from etcdtool.model.records import Records, read_records, slices
 from etcdtool.model.revisions import Revisions, iter_revisions, user_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -122,9 +122,7 @@ class KeyRows:
         return cls.of(image, current_revision(compactions, newest), columns, engine=engine)
 
     @classmethod
-    def of(
-        cls, image: Image, newest: int, columns: Mapping[str, NDArray[Any]], *, engine: Engine = "columns"
-    ) -> Self:
+    def of(cls, image: Image, newest: int, columns: Mapping[str, NDArray[Any]], *, engine: Engine = "columns") -> Self:
         """Take rows whose places are known.
 
         Args:

@@ -13,17 +13,16 @@ import numpy as np
 from etcdtool.errors import EtcdtoolError, SourceError
 from etcdtool.model.key_range import KeyRange
 from etcdtool.model.key_rows import KEY_ROW_COLUMNS, NO_ROW, KeyRows
+from etcdtool.sources.cache import CACHE_VARIABLE
 from etcdtool.sources.database import Database
 from etcdtool.sources.files import InputFile
+from etcdtool.sources.index_place import Identity, folder_of_indexes, index_files, is_big
 from etcdtool.sources.side_index import (
     FORM,
     ROW,
     ROWS_PER_BLOCK,
-    Identity,
     IndexFile,
     Summary,
-    index_files,
-    index_path,
     lock_index,
     write_index,
 )
@@ -37,10 +36,16 @@ if TYPE_CHECKING:
     from etcdtool.formats.engine import Engine
     from etcdtool.model.key_rows import RowFinder
 
-__all__ = ["BUILT_ABOVE_BYTES", "IndexState", "build", "drop", "list_indexes", "opened_or_built", "rows_in"]
-
-BUILT_ABOVE_BYTES = 2 << 30
-"""A file of more bytes is indexed without being asked to: a scan of 400 MB takes a quarter of a second."""
+__all__ = [
+    "IndexState",
+    "build",
+    "drop",
+    "finder",
+    "indexes_of",
+    "list_indexes",
+    "opened_or_built",
+    "rows_in",
+]
 
 _ROWS_AT_ONCE = ROWS_PER_BLOCK << 10
 
@@ -89,15 +94,16 @@ def opened_or_built(
             )
         return None
     found = IndexFile.of(database)
-    if found is not None or not (asked or database.size > BUILT_ABOVE_BYTES):
+    if found is not None or not (asked or is_big(database)):
         return found
     try:
         return build(database, advance=advance)
     except OSError as error:
         if asked:
-            folder, reason = index_path(database.file.path).parent, os.strerror(error.errno or 0).lower()
+            reason = os.strerror(error.errno or 0).lower()
             raise EtcdtoolError(
-                f"no index can be written to {folder}: {reason}", hint="ETCDTOOL_CACHE_DIR names another folder."
+                f"no index can be written to {folder_of_indexes()}: {reason}",
+                hint=f"{CACHE_VARIABLE} names another folder.",
             ) from error
         return None
 
@@ -109,8 +115,7 @@ def build(database: Database, *, advance: Callable[[int], None] = lambda _: None
         OSError: the cache folder cannot be written.
         FormatError: the bucket ``key`` cannot be read.
     """
-    path = index_path(database.file.path)
-    with lock_index(path):
+    with lock_index(database.file.path):
         if (index := IndexFile.of(database)) is not None:
             return index
         found = KeyRows.scan(database.image, KeyRange.everything(), advance=advance)
@@ -118,15 +123,17 @@ def build(database: Database, *, advance: Callable[[int], None] = lambda _: None
             form=FORM,
             path=str(database.file.path.resolve()),
             identity=Identity.of(database),
-            revisions=len(history),
-            keys=int(history.first.sum()),
-            current_revision=history.current_revision,
+            revisions=len(found),
+            keys=int((found.before == NO_ROW).sum()),
+            current_revision=found.current_revision,
         )
-        write_index(path, summary, _blocks(history))
-    found = IndexFile.of(database)
-    if found is None:
-        raise EtcdtoolError(f"the index {path} cannot be read back", hint="Without --index the file is scanned.")
-    return found
+        write_index(summary, _blocks(found))
+    index = IndexFile.of(database)
+    if index is None:
+        raise EtcdtoolError(
+            f"the index of {database.name} cannot be read back", hint="Without --index the file is scanned."
+        )
+    return index
 
 
 def rows_in(index: IndexFile, data: memoryview, wanted: KeyRange) -> Iterator[NDArray[np.void]]:
@@ -166,10 +173,15 @@ def list_indexes() -> list[IndexState]:
     return [_state_of(path) for path in index_files()]
 
 
+def indexes_of(source: Path) -> list[Path]:
+    """Return the indexes that there are of a database file, or of the one in a data dir."""
+    databases = (source, source / "member" / "snap" / "db", source / "snap" / "db")
+    return [path for database in databases for path in index_files(database)]
+
+
 def drop(path: Path) -> None:
     """Take an index away; the database is not touched."""
-    for leftover in (path, path.with_suffix(".building"), path.with_suffix(".lock")):
-        leftover.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 class _Reader:

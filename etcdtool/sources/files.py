@@ -111,6 +111,11 @@ class InputFile:
         except OSError as error:
             raise SourceError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
+    def expect_jumps(self) -> None:
+        """Tell the system that pages are read here and there, so that none is read ahead."""
+        if isinstance(self.data.obj, mmap.mmap):
+            self.data.obj.madvise(mmap.MADV_RANDOM)
+
     @property
     def name(self) -> str:
         """The file's own name."""

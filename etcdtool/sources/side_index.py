@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
+import threading
 from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
 from typing import TYPE_CHECKING, Self
 
 import lmdb
@@ -20,11 +22,10 @@ import msgspec
 import numpy as np
 
 from etcdtool.errors import EtcdtoolError
-from etcdtool.sources.cache import cache_folder
+from etcdtool.sources.index_place import Identity, folder_of_indexes, index_files, index_path, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -35,11 +36,8 @@ __all__ = [
     "FORM",
     "ROW",
     "ROWS_PER_BLOCK",
-    "Identity",
     "IndexFile",
     "Summary",
-    "index_files",
-    "index_path",
     "lock_index",
     "write_index",
 ]
@@ -60,38 +58,13 @@ ROWS_PER_BLOCK = 64
 
 FORM = 1
 """Of the index; one of another form is not read."""
-_SUFFIX = ".lmdb"
 _KEY_SIZE_MAX = 480
 """LMDB's own keys end at 511 bytes; a block's number stands behind a longer first key that is cut."""
 _NUMBER_SIZE = 8
 _ABOUT, _BLOCK = b"about", b"k"
-_META_SIZE = 80
-_PAGES_OF_METAS = 2
 _SPARE_BYTES = 64 << 20
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """What tells that a database file is the one that was indexed.
-
-    Attributes:
-        size: bytes of the file.
-        modified_ns: time of its last change.
-        content: sha256, hex, of both meta pages and the trailer: a commit changes one of them.
-    """
-
-    size: int
-    modified_ns: int
-    content: str
-
-    @classmethod
-    def of(cls, database: Database) -> Self:
-        """Look at an opened database; reads two pages and the trailer."""
-        page_size = database.image.page_size
-        digest = hashlib.sha256()
-        for number in range(_PAGES_OF_METAS):
-            digest.update(database.data[number * page_size : number * page_size + _META_SIZE])
-        digest.update(database.trailer or b"")
-        return cls(database.file.size, database.file.modified_ns, digest.hexdigest())
+_FOOTER, _FOOTER_MAGIC = Struct("<8sQ"), b"etcdtool"
+"""Stands behind LMDB's pages, with their size: an index without it is a part of one."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +86,54 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     current_revision: int
 
 
-def index_path(database: Path) -> Path:
-    """Return where the index of a database file is or would be."""
-    name = hashlib.sha256(os.fsencode(database.resolve())).hexdigest()[:24]
-    return cache_folder("index") / f"{name}{_SUFFIX}"
+class _Environments:
+    """The LMDB files that are open: a process may open each but once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: dict[tuple[int, int], tuple[lmdb.Environment, int]] = {}
+
+    def take(self, path: Path) -> lmdb.Environment:
+        """Open a file that is never written again, or count one more user of it.
+
+        Raises:
+            lmdb.Error: it is none, or damaged.
+            OSError: it cannot be looked at.
+        """
+        with self._lock:
+            status = path.stat()
+            file = status.st_dev, status.st_ino  # another index may stand in its place by now
+            if file in self._users:
+                environment, users = self._users[file]
+            else:
+                _refuse_a_part(path)
+                flags = {"subdir": False, "readonly": True, "lock": False, "create": False, "readahead": False}
+                environment, users = lmdb.open(os.fspath(path), **flags), 0
+            self._users[file] = environment, users + 1
+            return environment
+
+    def give_back(self, environment: lmdb.Environment) -> None:
+        """Close the file, unless it has other users."""
+        with self._lock:
+            for file, (one, users) in list(self._users.items()):
+                if one is environment:
+                    if users > 1:
+                        self._users[file] = one, users - 1
+                    else:
+                        del self._users[file]
+                        one.close()
 
 
-def index_files() -> list[Path]:
-    """Return every index in the cache folder, by name."""
-    return sorted(cache_folder("index").glob(f"*{_SUFFIX}"))
+_ENVIRONMENTS = _Environments()
+
+
+def _refuse_a_part(path: Path) -> None:
+    """Raise where a file is not whole: LMDB maps what its first page promises, and to read behind the end kills."""
+    with path.open("rb") as file:
+        size = max(file.seek(0, os.SEEK_END) - _FOOTER.size, 0)
+        file.seek(size)
+        if file.read() != _FOOTER.pack(_FOOTER_MAGIC, size):
+            raise lmdb.InvalidError(os.fspath(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,41 +148,31 @@ class IndexFile(contextlib.AbstractContextManager["IndexFile"]):
     def open(cls, path: Path) -> Self | None:
         """Open an index; None where there is none, or none that this program can read."""
         try:
-            environment = lmdb.open(
-                os.fspath(path),
-                subdir=False,
-                readonly=True,
-                lock=False,
-                create=False,
-                readahead=False,
-                max_spare_txns=1,
-            )
+            environment = _ENVIRONMENTS.take(path)
         except (lmdb.Error, OSError):
             return None
-        try:
+        with contextlib.suppress(lmdb.Error, msgspec.DecodeError):
             with environment.begin() as transaction:
                 found = transaction.get(_ABOUT)
             summary = msgspec.json.decode(found or b"", type=Summary)
-        except (lmdb.Error, msgspec.DecodeError):
-            environment.close()
-            return None
-        if summary.form != FORM:
-            environment.close()
-            return None
-        return cls(path, summary, environment)
+            if summary.form == FORM:
+                return cls(path, summary, environment)
+        _ENVIRONMENTS.give_back(environment)
+        return None
 
     @classmethod
     def of(cls, database: Database) -> Self | None:
         """Open the index of an opened database; None where there is none that fits it."""
-        found = cls.open(index_path(database.file.path))
-        if found is not None and found.summary.identity != Identity.of(database):
+        identity = Identity.of(database)
+        found = cls.open(index_path(database.file.path, identity))
+        if found is not None and found.summary.identity != identity:  # not one that was written here
             found.close()
             return None
         return found
 
     def close(self) -> None:
         """Let go of the file."""
-        self._environment.close()
+        _ENVIRONMENTS.give_back(self._environment)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -206,42 +208,52 @@ def _block_key(first_key: bytes, number: int) -> bytes:
 
 
 @contextlib.contextmanager
-def lock_index(path: Path) -> Iterator[None]:
-    """Keep other processes from writing the same index; waits for one that does.
+def lock_index(database: Path) -> Iterator[None]:
+    """Keep other processes from writing an index of the same database file; waits for one that does.
 
     Raises:
         OSError: the cache folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("ab") as file:
+    folder = folder_of_indexes()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name_of(database)}.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def write_index(path: Path, summary: Summary, blocks: Iterable[tuple[bytes, NDArray[np.void]]]) -> None:
-    """Write an index beside its place and put it there whole.
+def write_index(summary: Summary, blocks: Iterable[tuple[bytes, NDArray[np.void]]]) -> None:
+    """Write an index beside its place and put it there whole; stale ones of the same database go.  See `lock_index`.
 
     Args:
-        path: its place, see `index_path`; locked by the caller.
         summary: what it says of itself.
         blocks: rows by key and revision, each block with the key of its first row.
 
     Raises:
         OSError: the cache folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_suffix(".building")  # under the lock: what stands there is of a process that was killed
-    staged.unlink(missing_ok=True)
+    path = index_path(Path(summary.path), summary.identity)
+    staged = path.with_suffix(".building")
+    for leftover in path.parent.glob(f"{name_of(Path(summary.path))}-*.building"):  # of processes that were killed
+        leftover.unlink()
     size = summary.revisions * (ROW.itemsize + _KEY_SIZE_MAX // 4) * 2 + _SPARE_BYTES
     try:
-        with lmdb.open(os.fspath(staged), subdir=False, lock=False, map_size=size, sync=False) as environment:
-            with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
-                transaction.put(_ABOUT, msgspec.json.encode(summary))
-                cursor.putmulti(
-                    ((_block_key(key, number), rows.tobytes()) for number, (key, rows) in enumerate(blocks, 1)),
-                    append=True,
-                )
-            environment.sync(True)
+        with (
+            lmdb.open(os.fspath(staged), subdir=False, lock=False, map_size=size, sync=False) as environment,
+            environment.begin(write=True) as transaction,
+            transaction.cursor() as cursor,
+        ):
+            transaction.put(_ABOUT, msgspec.json.encode(summary))
+            cursor.putmulti(
+                ((_block_key(key, number), rows.tobytes()) for number, (key, rows) in enumerate(blocks, 1)),
+                append=True,
+            )
+        with staged.open("ab") as file:
+            file.write(_FOOTER.pack(_FOOTER_MAGIC, file.tell()))
+            file.flush()
+            os.fsync(file.fileno())
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+    for stale in index_files(Path(summary.path)):
+        if stale != path:
+            stale.unlink(missing_ok=True)

@@ -1,0 +1,251 @@
+"""The side index of a database: finds what a scan finds, is never believed when it is stale, harms nobody."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import lmdb
+import pytest
+from support.bbolt_files import written
+
+from etcdtool.cli.root import run
+from etcdtool.errors import EtcdtoolError
+from etcdtool.model.history import History
+from etcdtool.model.key_range import KeyRange
+from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.revision import pack_revision
+from etcdtool.operations.side_index import build, drop, list_indexes, opened_or_built, rows_in
+from etcdtool.sources import index_place, open_database
+from etcdtool.sources.index_place import index_files
+from etcdtool.sources.side_index import ROWS_PER_BLOCK, IndexFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# zeros and long keys with a common start are what would disturb the order of LMDB's own keys
+NAMES = [
+    b"a",
+    b"a\0",
+    b"a\0\0",
+    b"a\0\0\0\0\0\0\0\0\0",
+    b"a\0\xff",
+    b"a\x01",
+    b"\0" * 600,
+    b"\0" * 601,
+    *(b"long/" * 200 + bytes([number]) for number in (0, 1, 2, 255)),
+    b"\xff\xff",
+]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ETCDTOOL_CACHE_DIR", str(folder))
+    return folder
+
+
+def make(path: Path, seed: int, count: int) -> Path:
+    rng = random.Random(seed)
+    names = [*NAMES, *(b"key/%d" % number for number in range(count // 4))]
+    pairs = []
+    for main in range(2, count + 2):
+        name = rng.choice(names)
+        gone = rng.random() < 0.2
+        key = pack_revision(main, 0) + (b"t" if gone else b"")
+        pairs.append((key, encode_key_value(name, *((0, 0, 0, b"") if gone else (main, main, 1, b"value")))))
+    path.write_bytes(bytes(written({b"key": pairs, b"meta": []}, page_size=4096)))
+    return path
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return make(tmp_path / "one.db", 1, 3000)
+
+
+def ranges(rng: random.Random) -> list[KeyRange]:
+    ends = [*NAMES, b"key/1", b"key/10", b"key/2", b"k", b"z", b"\0"]
+    pairs = [(rng.choice(ends), rng.choice(ends)) for _ in range(60)]
+    return [
+        KeyRange.everything(),
+        KeyRange.prefix(b"a"),
+        KeyRange.prefix(b"a\0"),
+        KeyRange.prefix(b"long/"),
+        KeyRange.prefix(b"\xff"),
+        KeyRange.from_key(b"key/5"),
+        *(KeyRange.of(name) for name in NAMES),
+        *(KeyRange.of(one, other) for one, other in pairs),
+    ]
+
+
+def test_it_finds_what_a_scan_finds(database: Path) -> None:
+    with open_database(database) as opened, build(opened) as index:
+        history = History.read(opened.image, engine="plain")
+        keys = [history.key_of(row) for row in range(len(history))]
+        by_key = sorted(range(len(history)), key=lambda row: keys[row])
+        assert len(history) > 10 * ROWS_PER_BLOCK
+        for wanted in ranges(random.Random(3)):
+            found = [tuple(row) for block in rows_in(index, opened.data, wanted) for row in block.tolist()]
+            assert found == [
+                (
+                    int(history.main[row]),
+                    int(history.sub[row]),
+                    int(history.start[row]) + 17 + int(history.tombstone[row]),
+                    int(history.start[row]) + int(history.size[row]),
+                    int(history.key_start[row]),
+                    int(history.key_size[row]),
+                    int(history.tombstone[row]),
+                )
+                for row in by_key
+                if keys[row] in wanted
+            ], wanted
+
+
+def test_an_index_is_made_when_asked_for_or_of_a_big_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_database(database) as opened:
+        assert opened_or_built(opened, asked=False) is None
+        monkeypatch.setattr(index_place, "BUILT_ABOVE_BYTES", database.stat().st_size - 1)
+        with opened_or_built(opened, asked=False) or pytest.fail("none was made") as made:
+            assert made.summary.revisions == 3000
+
+
+def test_one_that_is_there_is_used(database: Path) -> None:
+    with open_database(database) as opened:
+        build(opened).close()
+        before = index_files(database)[0].stat()
+        with opened_or_built(opened, asked=True) or pytest.fail("none was found"):
+            assert index_files(database)[0].stat() == before
+
+
+@pytest.mark.parametrize("change", ["content", "time", "size"])
+def test_a_stale_one_is_not_used(database: Path, change: str) -> None:
+    with open_database(database) as opened:
+        build(opened).close()
+    if change == "content":
+        status = database.stat()
+        make(database, 2, 3000)
+        os.truncate(database, status.st_size)
+        os.utime(database, ns=(status.st_atime_ns, status.st_mtime_ns))
+    elif change == "time":
+        os.utime(database)
+    else:
+        os.truncate(database, database.stat().st_size + 4096)
+    assert [state.state for state in list_indexes()] == ["stale"]
+    with open_database(database) as opened:
+        assert opened_or_built(opened, asked=False) is None
+        with opened_or_built(opened, asked=True) or pytest.fail("none was made"):
+            assert [state.state for state in list_indexes()] == ["fits"]
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096, 8192, 20000])
+def test_a_cut_index_is_none(database: Path, size: int) -> None:
+    with open_database(database) as opened:
+        build(opened).close()
+        os.truncate(index_files(database)[0], size)
+        assert [state.state for state in list_indexes()] == ["unreadable"]
+        assert opened_or_built(opened, asked=False) is None
+        build(opened).close()
+        assert [state.state for state in list_indexes()] == ["fits"]
+
+
+def test_an_index_of_another_form_is_none(database: Path) -> None:
+    with open_database(database) as opened:
+        build(opened).close()
+        with (
+            lmdb.open(str(index_files(database)[0]), subdir=False, lock=False) as environment,
+            environment.begin(write=True) as transaction,
+        ):
+            transaction.put(b"about", (transaction.get(b"about") or b"").replace(b'"form":1', b'"form":2'))
+        assert IndexFile.of(opened) is None
+
+
+def test_a_packed_file_gets_none(database: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "one.db.gz"
+    subprocess.run(["gzip", "-k", str(database)], check=True)
+    with open_database(packed) as opened:
+        assert opened_or_built(opened, asked=False) is None
+        with pytest.raises(EtcdtoolError, match="no file that stays"):
+            opened_or_built(opened, asked=True)
+
+
+def test_a_cache_that_cannot_be_written_is_told_where_an_index_was_asked_for(
+    database: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write_bytes(b"a file where a folder should be")
+    monkeypatch.setattr(index_place, "BUILT_ABOVE_BYTES", 0)
+    with open_database(database) as opened:
+        assert opened_or_built(opened, asked=False) is None
+        with pytest.raises(EtcdtoolError, match="no index can be written"):
+            opened_or_built(opened, asked=True)
+
+
+def test_processes_that_build_at_once_make_one(database: Path, cache: Path) -> None:
+    words = [sys.executable, "-m", "etcdtool", "index", "build", str(database)]
+    running = [subprocess.Popen(words) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in running] == [0] * 4
+    assert len(list((cache / "index").glob("*.lmdb"))) == 1
+    assert not list((cache / "index").glob("*.building"))
+    assert [state.state for state in list_indexes()] == ["fits"]
+
+
+def test_threads_share_one(database: Path) -> None:
+    with open_database(database) as opened:
+        build(opened).close()
+        found: list[int] = []
+
+        def count() -> None:
+            with IndexFile.of(opened) or pytest.fail("none was found") as index:
+                found.append(sum(len(rows) for rows in rows_in(index, opened.data, KeyRange.everything())))
+
+        threads = [threading.Thread(target=count) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [3000] * 8
+
+
+def test_what_a_killed_builder_left_is_taken_away(database: Path) -> None:
+    with open_database(database) as opened:
+        build(opened).close()
+    path = index_files(database)[0]
+    left = path.with_name(f"{path.name.partition('-')[0]}-0123.building")
+    path.rename(left)
+    with open_database(database) as opened:
+        build(opened).close()
+    assert index_files(database) == [path]
+    assert not left.exists()
+
+
+def test_a_stale_one_goes_when_a_new_one_is_made(database: Path) -> None:
+    with open_database(database) as opened, build(opened) as stale:
+        database.chmod(0o640)  # a change of the file, though not of its content
+        with build(opened) as index:
+            assert index_files(database) == [index.path] != [stale.path]
+            rows = [list(rows_in(one, opened.data, KeyRange.everything())) for one in (stale, index)]
+            assert [sum(map(len, blocks)) for blocks in rows] == [3000, 3000]
+
+
+def test_commands(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["index", "build", str(database)]) == 0
+    assert run(["index", "list"]) == 0
+    assert capsys.readouterr().out.startswith("fits ")
+    assert run(["index", "drop"]) == 2
+    assert run(["index", "drop", "--stale"]) == 0
+    assert [state.state for state in list_indexes()] == ["fits"]
+    database.unlink()
+    assert [state.state for state in list_indexes()] == ["database gone"]
+    assert run(["index", "drop", str(database)]) == 0
+    assert list_indexes() == []
+
+
+def test_an_empty_store_has_an_empty_index(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    path.write_bytes(bytes(written({b"key": [], b"meta": []}, page_size=4096)))
+    with open_database(path) as opened, build(opened) as index:
+        assert list(rows_in(index, opened.data, KeyRange.everything())) == []
+    drop(index_files(path)[0])
