@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -17,9 +19,11 @@ from etcdtool.cli.root import run
 from etcdtool.errors import EtcdtoolError
 from etcdtool.model.history import History
 from etcdtool.model.key_range import KeyRange
+from etcdtool.model.key_rows import KeyRows
 from etcdtool.model.keyspace import encode_key_value
 from etcdtool.model.revision import pack_revision
-from etcdtool.operations.side_index import build, drop, list_indexes, opened_or_built, rows_in
+from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget, get
+from etcdtool.operations.side_index import build, drop, finder, list_indexes, opened_or_built, rows_in
 from etcdtool.sources import index_place, open_database
 from etcdtool.sources.index_place import index_files
 from etcdtool.sources.side_index import ROWS_PER_BLOCK, IndexFile
@@ -103,6 +107,40 @@ def test_it_finds_what_a_scan_finds(database: Path) -> None:
                 for row in by_key
                 if keys[row] in wanted
             ], wanted
+
+
+def test_get_answers_the_same_with_it(database: Path) -> None:
+    rng = random.Random(4)
+    with open_database(database) as opened, build(opened) as index:
+        for wanted in ranges(rng):
+            request = RangeRequest(
+                keys=wanted,
+                revision=rng.choice([0, 2, 50, 1500, 3001]),
+                limit=rng.choice([0, 1, 10]),
+                order=rng.choice(list(SortOrder)),
+                sort_by=rng.choice(list(SortTarget)),
+            )
+            scanned, found = get(opened.image, request), get(opened.image, request, find=finder(index))
+            assert (found.count, found.more, found.revision) == (scanned.count, scanned.more, scanned.revision)
+            assert list(found) == list(scanned), request
+
+
+def test_a_look_up_touches_few_pages(tmp_path: Path) -> None:
+    path = make(tmp_path / "big.db", 5, 60_000)
+    with open_database(path) as opened:
+        build(opened).close()
+    with open_database(path) as opened, IndexFile.of(opened) or pytest.fail("none was found") as index:
+        opened.file.expect_jumps()
+        key = KeyRange.of(b"key/7777")
+        list(rows_in(index, opened.data, KeyRange.of(b"\0")))  # what is loaded once
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        assert sum(map(len, rows_in(index, opened.data, key))) > 0
+        faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+        # a fault for each stretch of pages that is met for the first time: halving 64 rows, and a walk through LMDB
+        assert faults <= 3 * math.log2(60_000)
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        assert len(KeyRows.scan(opened.image, key)) > 0
+        assert resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before > 4 * faults
 
 
 def test_an_index_is_made_when_asked_for_or_of_a_big_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
