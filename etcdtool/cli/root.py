@@ -43,6 +43,11 @@ _COMMANDS = {
         "etcdtool.cli.top:top_command",
         "Say what fills a database, by prefix, key, kind, namespace, lease or size.",
     ),
+    "lease": ("etcdtool.cli.lease:lease_group", "Look at leases: list."),
+    "member": ("etcdtool.cli.member:member_group", "Look at members: list."),
+    "auth": ("etcdtool.cli.auth:auth_command", "Show whether authentication is on, users and roles."),
+    "buckets": ("etcdtool.cli.buckets:buckets_command", "List the buckets of a database, or what stands in one."),
+    "page": ("etcdtool.cli.page:page_command", "List the pages of a database, or show some of them."),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
     "defrag": (
         "etcdtool.cli.defrag:defrag_command",

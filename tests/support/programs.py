@@ -37,6 +37,9 @@ PACKAGES = {
         for version in ("3.5", "3.6", "3.7")
     },
     "bbolt": {"bbolt": "go.etcd.io/bbolt/cmd/bbolt"},
+    "dump": {
+        name: f"go.etcd.io/etcd/v3/tools/{name}" for name in ("etcd-dump-logs", "etcd-dump-db")
+    },  # of 3.6, which decodes the requests of v2 too; 3.7 does not
     "load": {"load": "."},  # our own, for the benchmarks
     "walversion": {"walversion": "."},  # our own, which asks etcd's code
 }
@@ -47,6 +50,7 @@ RELEASES = {
     "3.6": "3.6.16",
     "3.7": "3.7.3",
     "bbolt": "1.5.0",
+    "dump": "3.6.14",
     "load": "1",
     "walversion": "1",
 }

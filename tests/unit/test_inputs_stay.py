@@ -55,6 +55,11 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
     "defrag": [(["{input}", "-o", "{new}"], EVERYTHING)],
     "compact": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
     "compaction": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
+    "lease list": [(["{input}", "--keys"], EVERYTHING)],
+    "member list": [(["{input}", "--removed"], EVERYTHING)],
+    "auth": [(["{input}"], EVERYTHING)],
+    "buckets": [(["{input}"], EVERYTHING), (["{input}", "key", "--limit", "3"], SNAPSHOTS)],
+    "page": [(["{input}"], EVERYTHING), (["{input}", "0", "3"], SNAPSHOTS)],
     "export": [
         (["{input}", "-o", "{new}"], EVERYTHING),
         (["{input}", "-o", "{new}", "--format", "sqlite", "--history"], SNAPSHOTS),
