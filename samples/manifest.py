@@ -45,7 +45,8 @@ def _described(node: Any, around: dict[str, Any]) -> dict[str, dict[str, Any]]:
         facts = {"data_dir": node["archive_root"], "files": len(node["files"])}
         found[node["archive"]] = _command(node, around) | _figures(node) | facts
     elif isinstance(node.get("file"), str):
-        sizes = {key: node[key] for key in ("what", "size_unpacked", "sha256_unpacked") if key in node}
+        own = ("producer", "command", "what", "size_unpacked", "sha256_unpacked")
+        sizes = {key: node[key] for key in own if key in node}
         found[node["file"]] = ({"command": around["snapshot_save"]} if "snapshot_save" in around else {}) | sizes
         found[node["file"]] |= _figures(node)
     for name, child in node.items():
@@ -117,7 +118,7 @@ def _table(path: Path, facts: dict[str, Any]) -> str:
     elif path.name.endswith(".json.gz"):
         facts = {"producer": facts["producer"], "what": "answers too long for expected.json"}
     for key, value in (own | facts).items():
-        if value not in ({}, None, ""):
+        if value not in ({}, [], None, ""):
             lines.append(f"{key} = {_toml(value)}")
     return "\n".join(lines) + "\n"
 

@@ -62,6 +62,7 @@ _COMMANDS = {
         "Cut off the history before a revision, in a stopped member or a snapshot.",
     ),
     "index": ("etcdtool.cli.index:index_group", "Make, list and drop the side index of big files."),
+    "k8s": ("etcdtool.cli.k8s:k8s_group", "Objects of Kubernetes: list them, and get one back as a manifest."),
     "completion": (
         "etcdtool.cli.completion:completion_command",
         "Print a script that completes commands in a shell.",

@@ -9,14 +9,24 @@ import json
 import math
 import re
 
-__all__ = ["hex_id", "human_size", "json_text", "printable", "printable_bytes", "quoted", "safe_json"]
+__all__ = [
+    "UNSAFE_BUT_NEWLINE",
+    "hex_id",
+    "human_size",
+    "json_text",
+    "printable",
+    "printable_bytes",
+    "quoted",
+    "safe_json",
+]
 
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _LEAST_SCALED_SIZE = 10
 
 # C0 and C1 controls, DEL, marks that reorder or break lines, and halves of surrogate pairs
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_UNSAFE_BUT_NEWLINE = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
+UNSAFE_BUT_NEWLINE = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
+"""What could drive a terminal, or break a line where nobody sees it."""
 _FIRST_ESCAPED_BYTE, _LAST_ESCAPED_BYTE = 0xDC80, 0xDCFF
 
 
@@ -29,7 +39,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def printable(text: str, *, newlines: bool = False) -> str:
     r"""Return ``text`` with controls and undecodable bytes as ``\x1b``; line feeds pass with ``newlines``."""
-    return (_UNSAFE_BUT_NEWLINE if newlines else _UNSAFE).sub(_escape, text)
+    return (UNSAFE_BUT_NEWLINE if newlines else _UNSAFE).sub(_escape, text)
 
 
 def printable_bytes(data: bytes) -> str:
@@ -50,7 +60,7 @@ def json_text(document: object, *, indent: int | None = None) -> str:
 
 def safe_json(text: str) -> str:
     """Return JSON text with what could drive a terminal escaped the JSON way; it means the same."""
-    return _UNSAFE_BUT_NEWLINE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return UNSAFE_BUT_NEWLINE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def hex_id(number: int) -> str:

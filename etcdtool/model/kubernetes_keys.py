@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ETCD_PREFIXES", "ObjectKey", "parse_key", "resource_folders"]
+__all__ = ["ETCD_PREFIXES", "ObjectKey", "parse_key", "plural", "resource_folders"]
 
 ETCD_PREFIXES = (b"/registry", b"/kubernetes.io", b"/openshift.io")
 """What API servers write below unless they were told otherwise: Kubernetes, and both halves of OpenShift."""
@@ -24,6 +24,38 @@ _FOLDERS = {
     "services/endpoints": "endpoints",
 }
 """Where the folder is not called as the resource is."""
+
+_SHORT_NAMES = {
+    "cj": "cronjobs",
+    "cm": "configmaps",
+    "crd": "customresourcedefinitions",
+    "crds": "customresourcedefinitions",
+    "csr": "certificatesigningrequests",
+    "deploy": "deployments",
+    "ds": "daemonsets",
+    "endpoints": "endpoints",
+    "ep": "endpoints",
+    "ev": "events",
+    "hpa": "horizontalpodautoscalers",
+    "ing": "ingresses",
+    "limits": "limitranges",
+    "netpol": "networkpolicies",
+    "no": "nodes",
+    "ns": "namespaces",
+    "pc": "priorityclasses",
+    "pdb": "poddisruptionbudgets",
+    "po": "pods",
+    "pv": "persistentvolumes",
+    "pvc": "persistentvolumeclaims",
+    "quota": "resourcequotas",
+    "rc": "replicationcontrollers",
+    "rs": "replicasets",
+    "sa": "serviceaccounts",
+    "sc": "storageclasses",
+    "sts": "statefulsets",
+    "svc": "services",
+}
+"""What ``kubectl`` takes too."""
 
 _CLUSTER_NAMED = frozenset({"ranges", "masterleases", "peerserverleases"})
 """What API servers keep beside objects: one name each, no namespace."""
@@ -78,6 +110,23 @@ def resource_folders(resource: str) -> tuple[str, ...]:
         return f"{group}/{name}", name
     folders = [folder for folder, called in _FOLDERS.items() if called == name]
     return *folders, name
+
+
+def plural(word: str) -> str:
+    """Return the resource that a word of ``kubectl``'s stands for: ``Pod``, ``cm`` and ``ingress`` do; in lower case.
+
+    A word that is a plural already, or one of a custom resource, is taken to be one if it ends like one.
+    """
+    name, dot, group = word.lower().partition(".")
+    if name in _SHORT_NAMES:
+        name = _SHORT_NAMES[name]
+    elif name.endswith(("ss", "x", "ch")):
+        name += "es"
+    elif name.endswith("y") and not name.endswith("ey"):
+        name = f"{name[:-1]}ies"
+    elif not name.endswith("s"):
+        name += "s"
+    return f"{name}{dot}{group}"
 
 
 def _parse_path(path: str) -> ObjectKey | None:

@@ -42,6 +42,7 @@ PACKAGES = {
     },  # of 3.6, which decodes the requests of v2 too; 3.7 does not
     "load": {"load": "."},  # our own, for the benchmarks
     "walversion": {"walversion": "."},  # our own, which asks etcd's code
+    "kubernetes": {"kubernetes": "."},  # our own, which asks Kubernetes' code
 }
 # what `etcd --version` of each says; the module version of 3.4 does not tell
 RELEASES = {
@@ -53,6 +54,7 @@ RELEASES = {
     "dump": "3.6.14",
     "load": "1",
     "walversion": "1",
+    "kubernetes": "1",
 }
 
 

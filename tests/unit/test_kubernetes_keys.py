@@ -8,7 +8,7 @@ import json
 import pytest
 from support import samples
 
-from etcdtool.model.kubernetes_keys import ObjectKey, parse_key, resource_folders
+from etcdtool.model.kubernetes_keys import ObjectKey, parse_key, plural, resource_folders
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,22 @@ def test_values_of_the_sample_agree_where_they_are_json() -> None:
 )
 def test_folders_of_a_resource(resource: str, folders: tuple[str, ...]) -> None:
     assert resource_folders(resource) == folders
+
+
+@pytest.mark.parametrize(
+    ("word", "resource"),
+    [
+        ("pods", "pods"),
+        ("Pod", "pods"),
+        ("cm", "configmaps"),
+        ("ingress", "ingresses"),
+        ("ingresses", "ingresses"),
+        ("networkpolicy", "networkpolicies"),
+        ("endpoints", "endpoints"),
+        ("storageclass", "storageclasses"),
+        ("widgets.example.com", "widgets.example.com"),
+        ("Widget.example.com", "widgets.example.com"),
+    ],
+)
+def test_words_of_kubectl(word: str, resource: str) -> None:
+    assert plural(word) == resource

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.wire import (
         auth_pb2,
         etcdserver_pb2,
+        kubernetes_pb2,
         kv_pb2,
         lease_pb2,
         raft_pb2,
@@ -27,6 +28,7 @@ __all__ = [
     "DecodeError",
     "auth_pb2",
     "etcdserver_pb2",
+    "kubernetes_pb2",
     "kv_pb2",
     "lease_pb2",
     "raft_pb2",

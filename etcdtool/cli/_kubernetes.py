@@ -1,0 +1,208 @@
+"""What every command that shows objects of Kubernetes has in common: options, and keys and values as YAML or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from etcdtool.cli.text import json_text, printable, printable_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etcdtool.model.kubernetes.objects import KubernetesObject, ObjectReader
+    from etcdtool.model.kubernetes.selection import Selection
+
+__all__ = [
+    "FORMS",
+    "Kubernetes",
+    "document_text",
+    "kubernetes_from",
+    "kubernetes_options",
+    "object_record",
+    "object_text",
+    "reader_options",
+    "selection_options",
+    "take_kubernetes",
+]
+
+FORMS = ("yaml", "json")
+_OPTIONS = (
+    "k8s",
+    "k8s_form",
+    "resource",
+    "namespace",
+    "descriptor_set",
+    "encryption_config",
+    "show_secrets",
+    "etcd_prefixes",
+)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """What was asked for of objects.
+
+    Attributes:
+        reader: reads keys and values.
+        selection: which objects.
+        form: ``yaml`` or ``json``.
+    """
+
+    reader: ObjectReader
+    selection: Selection
+    form: str = "yaml"
+
+    def text(self, key: bytes, value: bytes, *, about: str = "") -> str:
+        """Return the object of a key and value, a document of its own; `about` stands beside the key."""
+        return object_text(self.reader.read(key, value), key, self.form, about=about)
+
+    def record(self, key: bytes, value: bytes) -> dict[str, Any]:
+        """Return the object of a key and value for a document of the caller's."""
+        return object_record(self.reader.read(key, value))
+
+    def takes(self, key: bytes) -> bool:
+        """Tell whether ``--resource`` and ``--namespace`` leave a key in."""
+        asked = self.selection
+        return not (asked.resource or asked.namespace or asked.name) or asked.object_of(key) is not None
+
+
+def reader_options(function: _Function) -> _Function:
+    """Add the options that say how values are read."""
+    return _decorated(
+        function,
+        click.option(
+            "--descriptor-set",
+            type=_FILE,
+            metavar="FILE",
+            help="Names of the fields of objects that are stored as protobuf, as protoc writes them.",
+        ),
+        click.option(
+            "--encryption-config",
+            type=_FILE,
+            metavar="FILE",
+            help="EncryptionConfiguration of the API server: decrypts aescbc, aesgcm and secretbox.",
+        ),
+        click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, which are redacted otherwise."),
+        click.option(
+            "--etcd-prefix",
+            "etcd_prefixes",
+            multiple=True,
+            metavar="PREFIX",
+            help="Where the API server keeps objects; /registry and those of OpenShift by default.",
+        ),
+    )
+
+
+def selection_options(function: _Function) -> _Function:
+    """Add ``--resource`` and ``--namespace``."""
+    return _decorated(
+        function,
+        click.option(
+            "--resource", default="", metavar="NAME", help="Objects of a resource: pods, cm, widgets.example.com."
+        ),
+        click.option("--namespace", default="", metavar="NAME", help="Objects of a namespace."),
+    )
+
+
+def kubernetes_options(function: _Function) -> _Function:
+    """Add ``--k8s`` and what belongs to it; `take_kubernetes` takes them out of what the command was given."""
+    function = _decorated(
+        function,
+        click.option("--k8s", is_flag=True, help="Show values as objects of Kubernetes; any flag below does so too."),
+        click.option("--k8s-form", type=click.Choice(FORMS), help="Form of the objects, yaml by default."),
+    )
+    return selection_options(reader_options(function))
+
+
+def take_kubernetes(given: dict[str, Any]) -> Kubernetes | None:
+    """Take the options of `kubernetes_options` out of a command's; None where none of them was given.
+
+    Raises:
+        EtcdtoolError: a file that they name cannot be read.
+    """
+    asked = {name: given.pop(name) for name in _OPTIONS}
+    if not any(asked.values()):
+        return None
+    del asked["k8s"]
+    return kubernetes_from(form=asked.pop("k8s_form") or FORMS[0], **asked)
+
+
+def kubernetes_from(
+    *,
+    etcd_prefixes: tuple[str, ...],
+    resource: str = "",
+    namespace: str = "",
+    name: str = "",
+    form: str = "yaml",
+    **reading: Any,
+) -> Kubernetes:
+    """Return what the options ask for, having read the files that they name.
+
+    Raises:
+        EtcdtoolError: one of them cannot be read.
+    """
+    from etcdtool.model.kubernetes.selection import Selection  # noqa: PLC0415  most calls go without
+    from etcdtool.model.kubernetes_keys import ETCD_PREFIXES  # noqa: PLC0415
+    from etcdtool.operations.kubernetes import open_reader  # noqa: PLC0415
+
+    prefixes = tuple(f"/{prefix.strip('/')}".encode() for prefix in etcd_prefixes) or ETCD_PREFIXES
+    selection = Selection(resource=resource, namespace=namespace, name=name, prefixes=prefixes)
+    return Kubernetes(open_reader(prefixes=prefixes, **reading), selection, form)
+
+
+def _decorated(function: _Function, *options: Callable[[_Function], _Function]) -> _Function:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def object_text(found: KubernetesObject, key: bytes, form: str, *, about: str = "") -> str:
+    """Return an object as a document of its own, with what is to be known of it as comments, or as JSON."""
+    if form == "json":
+        document = found.document
+        if document is None:
+            return json_text({"key": printable_bytes(key), "notes": list(found.notes)}, indent=2) + "\n"
+        return document_text(document, form)
+    lines = [f"{printable_bytes(key)}{about}", *found.notes]
+    if found.is_redacted:
+        lines.append("values are redacted; --show-secrets prints them")
+    head = "".join(f"# {printable(line)}\n" for line in lines)
+    return f"---\n{head}{document_text(found.document, form) if found.document is not None else ''}"
+
+
+def document_text(document: object, form: str) -> str:
+    """Return a document as YAML or indented JSON, with a line feed at its end."""
+    if form == "json":
+        return json_text(document, indent=2) + "\n"
+    from etcdtool.cli._yaml import yaml_text  # noqa: PLC0415  JSON goes without
+
+    return yaml_text(document)
+
+
+def object_record(found: KubernetesObject) -> dict[str, Any]:
+    """Return what is known of an object, for JSON of ours."""
+    record: dict[str, Any] = {
+        "apiVersion": found.api_version,
+        "kind": found.kind,
+        "namespace": found.namespace,
+        "name": found.name,
+        "uid": found.uid,
+        "storedAs": found.form.value,
+        "encryption": None,
+        "redacted": found.is_redacted,
+        "complete": found.is_complete,
+        "notes": list(found.notes),
+        "object": found.document,
+    }
+    if found.encryption is not None:
+        head = found.encryption
+        record["encryption"] = {"provider": head.provider, "version": head.version, "keyName": head.key_name}
+        if head.key_id:
+            record["encryption"]["keyID"] = head.key_id
+    return record
