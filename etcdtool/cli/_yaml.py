@@ -15,9 +15,9 @@ from etcdtool.cli.text import UNSAFE_BUT_NEWLINE
 
 __all__ = ["yaml_text"]
 
-_LIKE_A_NUMBER = re.compile(
-    r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-f_]+|(?:\.[0-9_]+|[0-9][0-9_,]*(?:\.[0-9_]*)?)(?:e[-+]?[0-9]+)?"
-    r"|[0-9][0-9_]*(?::[0-9]+)+(?:\.[0-9_]*)?|\.?(?:inf|infinity|nan))|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*",
+_LIKE_A_NUMBER = re.compile(  # of texts without underscores, which Go takes out first
+    r"[-+]?(?:0b[-+]?[01]+|0o?[-+]?[0-7]+|0x[0-9a-f]+|(?:\.[0-9]+|[0-9][0-9,]*(?:\.[0-9]*)?)(?:e[-+]?[0-9]+)?"
+    r"|[0-9]+(?::[0-9]+)+(?:\.[0-9]*)?|\.?(?:inf|infinity|nan))|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*",
     re.IGNORECASE | re.DOTALL,
 )
 _LIKE_A_WORD = re.compile(r"|y|n|yes|no|on|off|true|false|null|~|=|<<", re.IGNORECASE)
@@ -36,7 +36,7 @@ def _represent_text(dumper: Any, text: str) -> Any:
         style = '"'
     elif "\n" in text:
         style = "|"
-    elif _LIKE_A_NUMBER.fullmatch(text) or _LIKE_A_WORD.fullmatch(text):
+    elif _LIKE_A_NUMBER.fullmatch(text.replace("_", "")) or _LIKE_A_WORD.fullmatch(text):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
