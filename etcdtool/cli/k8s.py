@@ -23,7 +23,7 @@ k8s_group = LazyGroup(
     short_help="Objects of Kubernetes: list them, and get one back as a manifest.",
     exit_codes=K8S_EXIT_STATUS,
     examples=[
-        "etcdtool k8s list snapshot.db --resource deployments --namespace shop",
-        "etcdtool k8s restore-manifest snapshot.db --resource cm --namespace shop --name prices | kubectl apply -f -",
+        "etcdtool k8s list snapshot.db --resource pods --namespace shop",
+        "etcdtool k8s restore-manifest snapshot.db /registry/configmaps/shop/prices",
     ],
 )

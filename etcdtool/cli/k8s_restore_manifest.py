@@ -28,9 +28,10 @@ __all__ = ["restore_manifest_command"]
     "restore-manifest",
     short_help="Print one object as a manifest for kubectl apply.",
     examples=[
-        "etcdtool k8s restore-manifest snapshot.db /registry/configmaps/shop/prices > prices.yaml",
-        "etcdtool k8s restore-manifest snapshot.db --resource secret --namespace shop --name tls --show-secrets",
-        "etcdtool k8s restore-manifest db --resource deploy --namespace shop --name web --descriptor-set k8s.binpb",
+        "etcdtool k8s restore-manifest snapshot.db /registry/configmaps/shop/prices",
+        "etcdtool k8s restore-manifest db --resource cm --namespace shop --name prices",
+        "etcdtool k8s restore-manifest db /registry/secrets/shop/tls --show-secrets",
+        "etcdtool k8s restore-manifest db /registry/minions/a --descriptor-set k.binpb",
     ],
     exit_codes=exit_status(
         {

@@ -115,7 +115,14 @@ def test_every_recorded_answer(name: str, revision: int, engine: Engine) -> None
 
 
 def test_the_recorded_answers_are_of_every_kind() -> None:
-    assert {name.split("/")[0] for name, _ in RECORDED} == {"v3", "v3-cluster", "v3-edge", "v3-extra", "k8s"}
+    assert {name.split("/")[0] for name, _ in RECORDED} == {
+        "v3",
+        "v3-cluster",
+        "v3-edge",
+        "v3-extra",
+        "k8s",
+        "k8s-objects",
+    }
     assert {answer for answers in RECORDED.values() for answer in answers} >= {COMPACTED, FUTURE}
     where = " ".join(where for answers in RECORDED.values() for where in answers.values())
     assert all(words in where for words in ("after_restart", "restored_bumped_dir", "per_member", "before-defrag"))

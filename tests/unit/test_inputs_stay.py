@@ -66,6 +66,8 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
         (["{input}", "-o", "-", "--history"], V3_DIRS),
     ],
     "import": [(["{input}", "-o", "{new}"], (*EVERYTHING, "lines.jsonl"))],
+    "k8s list": [(["{input}"], EVERYTHING)],
+    "k8s restore-manifest": [(["{input}", "marker/A"], EVERYTHING)],
     "check v2store": [(["--data-dir", "{input}"], EVERYTHING)],
 }
 WITHOUT_INPUT = {"converters", "completion", "version"}

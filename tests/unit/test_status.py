@@ -81,6 +81,7 @@ def test_every_kind_of_sample_is_there() -> None:
         "v3-extra",
         "v3-edge",
         "k8s",
+        "k8s-objects",
         "v2-migrated",
         "discovery-v3",
     }
