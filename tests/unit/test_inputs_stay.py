@@ -67,7 +67,10 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
     ],
     "import": [(["{input}", "-o", "{new}"], (*EVERYTHING, "lines.jsonl"))],
     "k8s list": [(["{input}"], EVERYTHING)],
-    "k8s restore-manifest": [(["{input}", "marker/A"], EVERYTHING)],
+    "k8s restore-manifest": [
+        (["{input}", "marker/A"], EVERYTHING),
+        (["{input}", "/registry/configmaps/shop/prices"], ("k8s.db",)),
+    ],
     "check v2store": [(["--data-dir", "{input}"], EVERYTHING)],
 }
 WITHOUT_INPUT = {"converters", "completion", "version"}
@@ -97,6 +100,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name, variant in snapshots.items():
         shutil.copy(samples.unpack(f"damaged/snapshots/{variant}.db.gz"), folder / name)
     shutil.copy(samples.packed("damaged/snapshots/good.db.gz"), folder / "good.db.gz")
+    shutil.copy(samples.unpack("k8s-objects/3.6/snapshot.db.gz"), folder / "k8s.db")
     shutil.copy(samples.packed("v3/3.7/data.tar.gz"), folder / "v3.tar.gz")
     shutil.copy(samples.packed("v2-rich/3.4/keys.json.gz"), folder / "keys.json.gz")
     copy_dir(samples.unpack("v3/3.7/data.tar.gz"), folder / "v3.etcd")
