@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import subprocess
@@ -71,6 +72,19 @@ def test_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
                 check=False,
             )
             assert matches(expected, done.stdout), f"$ {command}\n{done.stdout}"
+
+
+@pytest.mark.parametrize("page", with_blocks("pycon"), ids=name_of)
+def test_sessions_print_what_the_page_shows(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ETCDTOOL_CACHE_DIR", str(tmp_path / "cache"))
+    session = "\n".join(body for _, body in blocks(page, "pycon"))
+    assert session.count(">>> ") > 1
+    test = doctest.DocTestParser().get_doctest(session, {}, page.name, str(page), 0)
+    complaints: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=complaints.append)
+    assert not complaints, "".join(complaints)
 
 
 @pytest.mark.parametrize("page", with_blocks("hexdump"), ids=name_of)

@@ -1,0 +1,223 @@
+"""The library's front: a snapshot, database file or data dir as an object, and all questions as its methods.
+
+Everything here is read-only, and asks what the commands of the same names ask; see ``docs/tutorial-python.md``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from etcdtool.model.key_range import KeyRange
+from etcdtool.sources.database import open_database
+
+if TYPE_CHECKING:
+    import os
+    from types import TracebackType
+
+    from etcdtool.findings import Report
+    from etcdtool.model.key_rows import RowFinder
+    from etcdtool.model.key_value_columns import KeyValueColumns
+    from etcdtool.model.keyvalue import KeyValue
+    from etcdtool.operations.export import Exported
+    from etcdtool.operations.get import RangeAnswer
+    from etcdtool.operations.hashkv import HashKV
+    from etcdtool.operations.status import SnapshotStatus
+    from etcdtool.operations.status_details import SnapshotDetails
+    from etcdtool.operations.top import Top, TopOptions
+    from etcdtool.sources.database import Database
+
+__all__ = ["Snapshot", "open"]
+
+
+def open(  # noqa: A001  etcdtool.open(path) reads as what it does
+    path: str | os.PathLike[str], *, index: bool | None = None, live: bool = False
+) -> Snapshot:
+    """Open a snapshot, a database file, either of them packed, or a data dir; nothing of it is ever changed.
+
+    Args:
+        path: the source; ``-`` is stdin.
+        index: whether keys are looked up by a side index in the user's cache folder, which is made where there is
+            none; None: one that is there is used, and one is made of a file above 2 GB; False: never.
+        live: whether the database of a running server may be copied, and the copy opened.
+
+    Raises:
+        SourceError: it cannot be read, holds no database, or a running server has it open.
+        FormatError: it is packed in a way that cannot be undone. What else a file holds in place of a database is told
+            by the first method that needs one; `Snapshot.verify` makes a finding of it.
+    """
+    return Snapshot(Path(path), index=index, live=live)
+
+
+class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
+    """An opened v3 database; close it, or use it as a context, so that what was unpacked for it goes away.
+
+    Keys are bytes, or text that stands for its UTF-8.  What a method returns stays good after the snapshot is closed,
+    but for `range`, whose records are read while one goes through them.
+
+    Attributes:
+        path: the source.
+    """
+
+    def __init__(self, path: Path, *, index: bool | None = None, live: bool = False) -> None:
+        self.path = path
+        self._index_asked = index
+        with contextlib.ExitStack() as stack:
+            self._database: Database = stack.enter_context(open_database(path, live=live))
+            self._open = stack.pop_all()
+
+    def close(self) -> None:
+        """Let go of the file.
+
+        Raises:
+            SourceError: it was changed while it was read.
+        """
+        self._open.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, traceback)
+
+    @property
+    def kind(self) -> str:
+        """What the source was taken for, as a person is told."""
+        return self._database.kind
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, unpacked, the trailer included."""
+        return self._database.size
+
+    def status(self) -> SnapshotStatus:
+        """Return hash, revision, keys, size and storage version, as ``snapshot status`` and etcdutl do.
+
+        Raises:
+            IntegrityError: pages are damaged.
+            FormatError: a revision or its record cannot be read.
+        """
+        from etcdtool.operations.status import status  # noqa: PLC0415  each method loads what it needs
+
+        return status(self._database)
+
+    def details(self) -> SnapshotDetails:
+        """Return what ``snapshot status --verbose`` tells: trailer, revisions, pages, versions, members.
+
+        Raises:
+            FormatError: something cannot be read.
+        """
+        from etcdtool.operations.status_details import details  # noqa: PLC0415
+
+        return details(self._database)
+
+    def hashkv(self, revision: int = 0) -> HashKV:
+        """Return the hash of the history up to a revision (0: the newest), as ``etcdctl endpoint hashkv`` does.
+
+        Raises:
+            RevisionError: the revision is compacted, or was not reached yet.
+            FormatError: the history cannot be read.
+        """
+        from etcdtool.operations.hashkv import hashkv  # noqa: PLC0415
+
+        return hashkv(self._database, revision)
+
+    def verify(self) -> Report:
+        """Check everything that can be checked of a file, as ``verify`` does; damage is a finding, not an error."""
+        from etcdtool.operations.verify import verify  # noqa: PLC0415
+
+        return verify(self._database)
+
+    def get(self, key: str | bytes, *, revision: int = 0) -> KeyValue | None:
+        """Return what a key holds, or held at a revision; None where it is not there.
+
+        Raises:
+            EtcdtoolError: the revision is compacted, or was not reached yet; or the key is empty.
+            FormatError: the database cannot be read.
+        """
+        return next(iter(self.range(key, revision=revision)), None)
+
+    def range(
+        self,
+        key: str | bytes | KeyRange,
+        *,
+        revision: int = 0,
+        limit: int = 0,
+        keys_only: bool = False,
+    ) -> RangeAnswer:
+        """Return what a server answers to a range request, in the order of the keys.
+
+        Args:
+            key: one key, or a range: ``KeyRange.prefix(b"/registry/")``, ``KeyRange.of(b"a", b"b")``.
+            revision: read at this revision; 0 is the newest.
+            limit: give so many keys at the most; 0 is all.
+            keys_only: leave values out.
+
+        Returns:
+            An iterable of `KeyValue` with ``count``, ``more`` and ``revision``.
+
+        Raises:
+            EtcdtoolError: the revision is compacted, or was not reached yet; or the key is empty.
+            FormatError: the database cannot be read.
+        """
+        from etcdtool.operations.get import RangeRequest, get  # noqa: PLC0415
+
+        request = RangeRequest(keys=_range_of(key), revision=revision, limit=limit, keys_only=keys_only)
+        return get(self._database.image, request, find=self._find)
+
+    def top(self, options: TopOptions | None = None) -> Top:
+        """Tell what fills the file, as ``top`` does.
+
+        Raises:
+            FormatError: it is damaged.
+        """
+        from etcdtool.operations.top import top  # noqa: PLC0415
+
+        return top(self._database, options)
+
+    def export(self, target: str | os.PathLike[str], *, history: bool = False, revision: int | None = None) -> Exported:
+        """Write the records to a file that is not there yet: JSON lines, CSV, Parquet or SQLite, by its suffix.
+
+        Raises:
+            TargetExistsError: it is there.
+            EtcdtoolError: the revision is compacted, or was not reached yet; or a library is not installed.
+        """
+        from etcdtool.operations.export import ExportOptions  # noqa: PLC0415
+        from etcdtool.operations.export_target import export_to_file, form_of  # noqa: PLC0415
+
+        path = Path(target)
+        return export_to_file(self._database, path, form_of(path), ExportOptions(history=history, revision=revision))
+
+    @cached_property
+    def columns(self) -> KeyValueColumns:
+        """Every stored revision as NumPy columns; read once.
+
+        Raises:
+            FormatError: the database cannot be read.
+        """
+        from etcdtool.model.key_value_columns import KeyValueColumns  # noqa: PLC0415
+
+        return KeyValueColumns.read(self._database.image)
+
+    @cached_property
+    def _find(self) -> RowFinder:
+        from etcdtool.model.key_rows import KeyRows  # noqa: PLC0415
+        from etcdtool.sources.index_place import is_worth_a_look  # noqa: PLC0415
+
+        asked = self._index_asked
+        if asked is False or (asked is None and not is_worth_a_look(self._database)):
+            return KeyRows.scan
+        from etcdtool.operations.side_index import finder, opened_or_built  # noqa: PLC0415  it loads LMDB
+
+        index = opened_or_built(self._database, asked=bool(asked))
+        return KeyRows.scan if index is None else finder(self._open.enter_context(index))
+
+
+def _range_of(key: str | bytes | KeyRange) -> KeyRange:
+    if isinstance(key, KeyRange):
+        return key
+    return KeyRange.of(key.encode() if isinstance(key, str) else key)
