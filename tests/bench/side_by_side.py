@@ -41,16 +41,21 @@ def without_page_cache(path: Path, run: Callable[[], Measured]) -> Callable[[], 
     """Give a run that finds nothing of the file in memory."""
 
     def cold() -> Measured:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # a page not yet written stays
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            assert not _is_cached(descriptor), f"{path} stays in the page cache; does another program map it?"
-        finally:
-            os.close(descriptor)
+        drop_from_page_cache(path)
         return run()
 
     return cold
+
+
+def drop_from_page_cache(path: Path) -> None:
+    """Have nothing of a file in memory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # a page not yet written stays
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        assert not _is_cached(descriptor), f"{path} stays in the page cache; does another program map it?"
+    finally:
+        os.close(descriptor)
 
 
 def _is_cached(descriptor: int) -> bool:
