@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, BadFeatureError, command, write_out
-from etcdtool.cli._index import index_option, row_finder
+from etcdtool.cli._index import index_option
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._records import record_fields, record_json, record_lines
+from etcdtool.cli._scanned import opened_rows, source_argument
 from etcdtool.cli.printers import WriteOut, write_bytes, write_lines
-from etcdtool.cli.progress import Advance, Progress
 from etcdtool.cli.text import json_text
 from etcdtool.errors import EtcdtoolError
 from etcdtool.model.key_range import KeyRange
 from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget, get
-from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from etcdtool.operations.get import RangeAnswer
 
@@ -56,7 +55,7 @@ _TARGETS = {
     },
     upstream=True,
 )
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path, allow_dash=True))
+@source_argument
 @click.argument("words", metavar="KEY [RANGE_END]", nargs=-1)
 @click.option("--consistency", default="l", metavar="l|s", help="Taken as etcdctl takes it; a file reads the same.")
 @click.option("--order", default="", metavar="ORDER", help="Order of results: ASCEND or DESCEND (ASCEND by default).")
@@ -90,8 +89,8 @@ def get_command(
     """
     form = write_out()
     request = _request(words, **flags)
-    with open_database(source) as database, row_finder(database, asked=index) as find, Progress("get") as progress:
-        answer = get(database.image, request, find=find, advance=Advance(progress, database.size))
+    with opened_rows(source, "get", index=index) as opened:
+        answer = get(opened.image, request, find=opened.find, advance=opened.advance)
         _refuse_form(form, count_only=request.count_only, value_only=print_value_only)
         match form:
             case WriteOut.SIMPLE:

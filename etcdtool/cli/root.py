@@ -37,6 +37,10 @@ _COMMANDS = {
     "export": ("etcdtool.cli.export:export_command", "Write keys and all else to JSON lines, CSV, Parquet or SQLite."),
     "import": ("etcdtool.cli.import_:import_command", "Make a snapshot of the JSON lines that export wrote."),
     "get": ("etcdtool.cli.get:get_command", "Print keys and values as etcdctl get does, from a file."),
+    "list": ("etcdtool.cli.list_keys:list_command", "List keys level by level, with their number and sizes."),
+    "history": ("etcdtool.cli.history:history_command", "Tell every revision of a key that is still there."),
+    "changes": ("etcdtool.cli.changes:changes_command", "Tell what happened between two revisions, in order."),
+    "deleted": ("etcdtool.cli.deleted:deleted_command", "Tell which keys are gone since a revision."),
     "migrate": ("etcdtool.cli.migrate:migrate_command", "Bring a data dir's storage to another version of etcd."),
     "check": ("etcdtool.cli.check:check_group", "Check for custom v2 content with the words of etcdutl 3.5."),
     "top": (

@@ -178,7 +178,7 @@ class KeyRows:
         self.check_readable(revision)
         return self.in_key_order(live_rows(self.before, self.tombstone, self.main <= revision))
 
-    def last(self) -> NDArray[np.int64]:
+    def newest(self) -> NDArray[np.int64]:
         """Return the newest row of each key, deletions among them, in the order of their keys."""
         return self.in_key_order(live_rows(self.before, np.zeros(len(self), dtype=np.bool_)))
 

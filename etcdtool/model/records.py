@@ -32,6 +32,8 @@ __all__ = ["FIELDS", "Records", "field_columns", "plain_fields", "read_records",
 FIELDS = ("key_start", "key_size", "create_revision", "mod_revision", "version", "value_start", "value_size", "lease")
 """The columns of a record."""
 
+_RECORDS_PER_BLOCK = 1 << 15
+"""So many at a time stay in cache."""
 _TAG_KEY, _TAG_CREATE, _TAG_MOD, _TAG_VERSION, _TAG_VALUE, _TAG_LEASE = 0x0A, 0x10, 0x18, 0x20, 0x2A, 0x30
 _LOW_BYTE = np.uint64(0xFF)
 _EIGHT_BITS, _SEVEN_BYTES = np.uint64(8), np.uint64(56)
@@ -68,17 +70,20 @@ def read_records(
     Raises:
         FormatError: one of them does not parse.
     """
-    if engine == "plain":
-        fields = {name: np.zeros(len(start), dtype=np.int64) for name in FIELDS}
-        parsed = np.zeros(len(start), dtype=np.bool_)
-        _parse_rest(data, start, end, fields, parsed)
-    else:
-        words = unaligned_words(data)
-        fields, parsed = field_columns(data, words, words[start], start, end)
-    if not parsed.all():
-        at = int(start[np.argmin(parsed)])
-        raise FormatError("key-value", "the value of the revision does not parse", offset=at)
-    return Records(**fields)
+    words = unaligned_words(data)
+    columns = {name: np.zeros(len(start), dtype=np.int64) for name in FIELDS}
+    for first in range(0, len(start), _RECORDS_PER_BLOCK):
+        block = slice(first, first + _RECORDS_PER_BLOCK)
+        if engine == "plain":
+            fields, parsed = _parsed_plainly(data, start[block], end[block])
+        else:
+            fields, parsed = field_columns(data, words, words[start[block]], start[block], end[block])
+        if not parsed.all():
+            at = int(start[block][np.argmin(parsed)])
+            raise FormatError("key-value", "the value of the revision does not parse", offset=at)
+        for name, column in fields.items():
+            columns[name][block] = column
+    return Records(**columns)
 
 
 def field_columns(
@@ -236,6 +241,15 @@ class _FieldReader:
             low |= next_word << rest
             moved.append(low)
         self._at_hand = moved
+
+
+def _parsed_plainly(
+    data: memoryview, start: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
+    fields = {name: np.zeros(len(start), dtype=np.int64) for name in FIELDS}
+    parsed = np.zeros(len(start), dtype=np.bool_)
+    _parse_rest(data, start, end, fields, parsed)
+    return fields, parsed
 
 
 def _zero_where_not(present: NDArray[np.bool_], *columns: NDArray[np.int64]) -> None:

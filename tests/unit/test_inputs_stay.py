@@ -47,6 +47,10 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
     ],
     "get": [(["{input}", "", "--prefix"], EVERYTHING), (["{input}", "marker/A", "-w", "json"], SNAPSHOTS)],
     "top": [(["{input}"], EVERYTHING), (["{input}", "--by", "kind", "--prefix", "/", "-w", "json"], SNAPSHOTS)],
+    "list": [(["{input}"], EVERYTHING)],
+    "history": [(["{input}", "", "--prefix"], EVERYTHING)],
+    "changes": [(["{input}", "--values"], EVERYTHING)],
+    "deleted": [(["{input}", "--since-rev", "1"], EVERYTHING)],
     "hashkv": [
         (["{input}"], EVERYTHING),
         (["{input}", "{inputs}/good.db", "--by-prefix", "1"], SNAPSHOTS),
