@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from etcdtool.model.key_rows import RowFinder
     from etcdtool.model.key_value_columns import KeyValueColumns
     from etcdtool.model.keyvalue import KeyValue
+    from etcdtool.operations.browse import Listing
+    from etcdtool.operations.changes import Changes
+    from etcdtool.operations.deleted import Deleted
     from etcdtool.operations.export import Exported
     from etcdtool.operations.get import RangeAnswer
     from etcdtool.operations.hashkv import HashKV
+    from etcdtool.operations.history import Histories
     from etcdtool.operations.status import SnapshotStatus
     from etcdtool.operations.status_details import SnapshotDetails
     from etcdtool.operations.top import Top, TopOptions
@@ -169,6 +173,66 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
         request = RangeRequest(keys=_range_of(key), revision=revision, limit=limit, keys_only=keys_only)
         return get(self._database.image, request, find=self._find)
 
+    def history(self, key: str | bytes | KeyRange) -> Histories:
+        """Return every stored revision of a key, or of a range of keys, with values, the oldest first.
+
+        Returns:
+            An iterable of `KeyHistory`, one a key, each with ``events``.
+
+        Raises:
+            FormatError: the database cannot be read.
+        """
+        from etcdtool.operations.history import history  # noqa: PLC0415
+
+        return history(self._database.image, _range_of(key), with_values=True, find=self._find)
+
+    def changes(
+        self, keys: KeyRange | None = None, *, from_revision: int | None = None, to_revision: int | None = None
+    ) -> Changes:
+        """Return what a watch would have told, with values: an iterable of `Event` in the order of revisions.
+
+        Args:
+            keys: which keys; None: all.
+            from_revision: the first revision; None: the oldest that is not compacted.
+            to_revision: the last one; None: the newest.
+
+        Raises:
+            EtcdtoolError: a revision is compacted, or was not reached yet.
+            FormatError: the database cannot be read.
+        """
+        from etcdtool.operations.changes import changes  # noqa: PLC0415
+
+        return changes(
+            self._database.image,
+            keys,
+            from_revision=from_revision,
+            to_revision=to_revision,
+            with_values=True,
+            find=self._find,
+        )
+
+    def deleted(self, since_revision: int, keys: KeyRange | None = None) -> Deleted:
+        """Return the keys that were deleted since a revision and are not there now: an iterable of `DeletedKey`.
+
+        Raises:
+            EtcdtoolError: the revision was not reached yet.
+            FormatError: the database cannot be read.
+        """
+        from etcdtool.operations.deleted import deleted  # noqa: PLC0415
+
+        return deleted(self._database.image, since_revision, keys, find=self._find)
+
+    def list(self, prefix: str | bytes = b"", *, depth: int = 1, revision: int = 0) -> Listing:
+        """Return how many keys there are below each level of a prefix, and their bytes, as ``list`` does.
+
+        Raises:
+            EtcdtoolError: the revision is compacted, or was not reached yet.
+            FormatError: the database cannot be read.
+        """
+        from etcdtool.operations.browse import browse  # noqa: PLC0415
+
+        return browse(self._database.image, _bytes(prefix), depth=depth, revision=revision, find=self._find)
+
     def top(self, options: TopOptions | None = None) -> Top:
         """Tell what fills the file, as ``top`` does.
 
@@ -220,4 +284,8 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
 def _range_of(key: str | bytes | KeyRange) -> KeyRange:
     if isinstance(key, KeyRange):
         return key
-    return KeyRange.of(key.encode() if isinstance(key, str) else key)
+    return KeyRange.of(_bytes(key))
+
+
+def _bytes(key: str | bytes) -> bytes:
+    return key.encode() if isinstance(key, str) else key

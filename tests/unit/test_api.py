@@ -64,6 +64,25 @@ def test_ranges_are_those_of_the_commands(path: Path, capsys: pytest.CaptureFixt
         ]
 
 
+def test_histories_are_those_of_the_commands(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def lines(*words: str) -> list[Any]:
+        capsys.readouterr()
+        assert run([*words, "-w", "json"]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    with etcdtool.open(path) as snapshot:
+        everything = etcdtool.KeyRange.everything()
+        told = lines("history", str(path), "", "--from-key")
+        assert [[event.revision for event in one.events] for one in snapshot.history(everything)] == [
+            [event["revision"] for event in one["events"]] for one in told
+        ]
+        told = [event["revision"] for event in lines("changes", str(path)) if "revision" in event]
+        assert [event.revision for event in snapshot.changes()] == told
+        gone = [one.deletion.revision for one in snapshot.deleted(1)]
+        assert len(gone) == len({one.key for one in snapshot.history(everything) if not one.exists})
+        assert sum(level.keys for level in snapshot.list().levels) == snapshot.range(everything).count
+
+
 def test_columns_hold_every_revision(path: Path) -> None:
     with etcdtool.open(path) as snapshot:
         columns, details = snapshot.columns, snapshot.details()
