@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from etcdtool.cli._v2_nodes import text_or_base64
+from etcdtool.cli.printers import WriteOut
 from etcdtool.cli.text import json_text, printable, printable_bytes
+from etcdtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from etcdtool.model.keyvalue import KeyValue
     from etcdtool.model.kubernetes.objects import KubernetesObject, ObjectReader
     from etcdtool.model.kubernetes.selection import Selection
 
@@ -27,6 +33,7 @@ __all__ = [
     "reader_options",
     "selection_options",
     "take_kubernetes",
+    "write_objects",
 ]
 
 FORMS = ("yaml", "json")
@@ -160,6 +167,36 @@ def _decorated(function: _Function, *options: Callable[[_Function], _Function]) 
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def write_objects(
+    kubernetes: Kubernetes, records: Iterable[KeyValue], *, revision: int, limit: int = 0, form: WriteOut
+) -> None:
+    """Print records as objects, as they come: documents of YAML or JSON, or with ``-w json`` one document of ours.
+
+    Args:
+        kubernetes: how they are read, and which of them.
+        records: what there is.
+        revision: as of which they are.
+        limit: how many at the most, 0 for all.
+        form: of ``-w``.
+
+    Raises:
+        UsageError: ``-w`` is neither simple nor json.
+    """
+    if form not in {WriteOut.SIMPLE, WriteOut.JSON}:
+        raise UsageError(f"with --k8s there is no -w {form.value}", hint="Give -w json, or --k8s-form json.")
+    chosen = islice((record for record in records if kubernetes.takes(record.key)), limit or None)
+    write = sys.stdout.write
+    if form is WriteOut.SIMPLE:
+        for record in chosen:
+            write(kubernetes.text(record.key, record.value, about=f", revision {record.mod_revision}"))
+        return
+    write(f'{{"revision":{revision},"objects":[')
+    for number, record in enumerate(chosen):
+        about = {**text_or_base64("key", record.key), "revision": record.mod_revision}
+        write(("," if number else "") + json_text(about | kubernetes.record(record.key, record.value)))
+    write("]}\n")
 
 
 def object_text(found: KubernetesObject, key: bytes, form: str, *, about: str = "") -> str:

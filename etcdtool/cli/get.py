@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,11 +12,12 @@ import click
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, BadFeatureError, command, write_out
 from etcdtool.cli._index import index_option
 from etcdtool.cli._int64 import Int64
+from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes, write_objects
 from etcdtool.cli._records import record_fields, record_json, record_lines
 from etcdtool.cli._scanned import opened_rows, source_argument
 from etcdtool.cli.printers import WriteOut, write_bytes, write_lines
 from etcdtool.cli.text import json_text
-from etcdtool.errors import EtcdtoolError
+from etcdtool.errors import EtcdtoolError, UsageError
 from etcdtool.model.key_range import KeyRange
 from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget, get
 
@@ -76,6 +78,7 @@ _TARGETS = {
 @click.option("--stream", is_flag=True, help="Taken as etcdctl 3.7 takes it: by key and without such revisions alone.")
 @index_option
 @click.option("--hex", "as_hex", is_flag=True, help=r"Print each byte as \x61 (simple), the lease in hex (fields).")
+@kubernetes_options
 def get_command(
     source: Path, words: tuple[str, ...], *, print_value_only: bool, as_hex: bool, index: bool | None, **flags: Any
 ) -> None:
@@ -86,11 +89,24 @@ def get_command(
 
     Keys and values are printed byte for byte; on a terminal, what could drive it is escaped. A key that is not there
     prints nothing, and ends with 0.
+
+    With --k8s, values are shown as objects of Kubernetes: YAML documents, or JSON; without KEY, all that --resource and
+    --namespace leave in.
     """
     form = write_out()
+    kubernetes = take_kubernetes(flags)
+    if kubernetes is not None:
+        _refuse_with_objects(as_hex=as_hex, print_value_only=print_value_only, **flags)
+        if not words:
+            words, flags["prefix"] = ("",), True
     request = _request(words, **flags)
+    if kubernetes is not None:  # --limit counts what --resource and --namespace leave in
+        request, limit = replace(request, limit=0), request.limit
     with opened_rows(source, "get", index=index) as opened:
         answer = get(opened.image, request, find=opened.find, advance=opened.advance)
+        if kubernetes is not None:
+            write_objects(kubernetes, answer, revision=answer.revision, limit=limit, form=form)
+            return
         _refuse_form(form, count_only=request.count_only, value_only=print_value_only)
         match form:
             case WriteOut.SIMPLE:
@@ -167,6 +183,13 @@ def _refuse_stream(request: RangeRequest) -> None:
     else:
         return
     raise EtcdtoolError(f"RangeStream does not support {what}", hint="Leave --stream out; a file needs it for nothing")
+
+
+def _refuse_with_objects(**flags: Any) -> None:
+    given = [name for name in ("keys_only", "count_only", "print_value_only", "as_hex") if flags[name]]
+    if given:
+        name = given[0].removeprefix("as_").replace("_", "-")
+        raise UsageError(f"--{name} does not go with --k8s", hint="etcdtool k8s list gives names and sizes.")
 
 
 def _refuse_form(form: WriteOut, *, count_only: bool, value_only: bool) -> None:
