@@ -28,7 +28,7 @@ __all__ = [
     "document_text",
     "kubernetes_from",
     "kubernetes_options",
-    "object_record",
+    "object_options",
     "object_text",
     "reader_options",
     "selection_options",
@@ -71,7 +71,7 @@ class Kubernetes:
 
     def record(self, key: bytes, value: bytes) -> dict[str, Any]:
         """Return the object of a key and value for a document of the caller's."""
-        return object_record(self.reader.read(key, value))
+        return self.reader.read(key, value).as_json()
 
     def takes(self, key: bytes) -> bool:
         """Tell whether ``--resource`` and ``--namespace`` leave a key in."""
@@ -119,12 +119,14 @@ def selection_options(function: _Function) -> _Function:
 
 def kubernetes_options(function: _Function) -> _Function:
     """Add ``--k8s`` and what belongs to it; `take_kubernetes` takes them out of what the command was given."""
-    function = _decorated(
-        function,
-        click.option("--k8s", is_flag=True, help="Show values as objects of Kubernetes; any flag below does so too."),
-        click.option("--k8s-form", type=click.Choice(FORMS), help="Form of the objects, yaml by default."),
-    )
-    return selection_options(reader_options(function))
+    form = click.option("--k8s-form", type=click.Choice(FORMS), help="Form of the objects, yaml by default.")
+    return object_options(form(function))
+
+
+def object_options(function: _Function) -> _Function:
+    """Add the same without ``--k8s-form``, for commands whose output has a form already."""
+    k8s = click.option("--k8s", is_flag=True, help="Show values as objects of Kubernetes; any flag below does so too.")
+    return k8s(selection_options(reader_options(function)))
 
 
 def take_kubernetes(given: dict[str, Any]) -> Kubernetes | None:
@@ -133,7 +135,7 @@ def take_kubernetes(given: dict[str, Any]) -> Kubernetes | None:
     Raises:
         EtcdtoolError: a file that they name cannot be read.
     """
-    asked = {name: given.pop(name) for name in _OPTIONS}
+    asked = {name: given.pop(name, None) for name in _OPTIONS}
     if not any(asked.values()):
         return None
     del asked["k8s"]
@@ -220,26 +222,3 @@ def document_text(document: object, form: str) -> str:
     from etcdtool.cli._yaml import yaml_text  # noqa: PLC0415  JSON goes without
 
     return yaml_text(document)
-
-
-def object_record(found: KubernetesObject) -> dict[str, Any]:
-    """Return what is known of an object, for JSON of ours."""
-    record: dict[str, Any] = {
-        "apiVersion": found.api_version,
-        "kind": found.kind,
-        "namespace": found.namespace,
-        "name": found.name,
-        "uid": found.uid,
-        "storedAs": found.form.value,
-        "encryption": None,
-        "redacted": found.is_redacted,
-        "complete": found.is_complete,
-        "notes": list(found.notes),
-        "object": found.document,
-    }
-    if found.encryption is not None:
-        head = found.encryption
-        record["encryption"] = {"provider": head.provider, "version": head.version, "keyName": head.key_name}
-        if head.key_id:
-            record["encryption"]["keyID"] = head.key_id
-    return record

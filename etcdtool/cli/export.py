@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._exported import RecordsView
 from etcdtool.cli._groups import command, exit_status, write_out
+from etcdtool.cli._kubernetes import object_options, take_kubernetes
 from etcdtool.cli.printers import show, show_on_stderr
 from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import safe_json
@@ -37,6 +38,7 @@ _STDOUT = Path("-")
         "etcdtool export snapshot.db -o everything.jsonl --history",
         "etcdtool export /var/lib/etcd -o - --prefix /app/ --only-keys | jq .key",
         "etcdtool export snapshot.db -o keys.sqlite --history",
+        "etcdtool export snapshot.db -o - --k8s --resource cm | jq .object.data",
     ],
     exit_codes=exit_status({12: "the target exists; nothing is overwritten"}),
 )
@@ -61,6 +63,7 @@ _STDOUT = Path("-")
 @click.option("--rev", "revision", metavar="REV", type=click.IntRange(1), help="As of this revision, not the newest.")
 @click.option("--history", is_flag=True, help="Every stored revision with its tombstones, not the live keys alone.")
 @click.option("--only-keys", is_flag=True, help="Leave out leases, members, users and whatever else is no key.")
+@object_options
 def export_command(
     *,
     source: Path,
@@ -72,6 +75,7 @@ def export_command(
     revision: int | None,
     history: bool,
     only_keys: bool,
+    **given: Any,
 ) -> None:
     """Write what SOURCE holds as records: live keys, or with --history every stored revision.
 
@@ -79,7 +83,11 @@ def export_command(
     of revision; etcdtool import makes a snapshot of them. CSV and Parquet hold the keys alone, SQLite a table for each
     type. Keys and values are text where they are UTF-8, else base64 (in SQLite BLOB). They can be secrets, and the
     hashes of passwords are among the users: files are written for your eyes only.
+
+    With --k8s values are objects of Kubernetes: JSON lines of their own that import does not take, or their JSON in the
+    tables' values; Secrets without what is secret in them.
     """
+    kubernetes = take_kubernetes(given)
     form = Form(form_name) if form_name else form_of(output)
     options = ExportOptions(
         keys=_chosen_keys(prefix, from_key, range_end), revision=revision, history=history, only_keys=only_keys
@@ -90,9 +98,11 @@ def export_command(
         if output == _STDOUT:
             sys.stdout.flush()
             shown = safe_json if sys.stdout.isatty() else None
-            exported = export_to_stream(database, sys.stdout.buffer, form, options, shown=shown, progress=progress)
+            exported = export_to_stream(
+                database, sys.stdout.buffer, form, options, objects=kubernetes, shown=shown, progress=progress
+            )
         else:
-            exported = export_to_file(database, output, form, options, progress=progress)
+            exported = export_to_file(database, output, form, options, objects=kubernetes, progress=progress)
         view = _view(database.name, output, exported)
     if output == _STDOUT:
         if view.notes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from etcdtool.errors import UsageError
 from etcdtool.operations.export import export
@@ -14,10 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from etcdtool.model.kubernetes.objects import ObjectReader
     from etcdtool.operations.export import Exported, ExportOptions, Progress, Sink
     from etcdtool.sources import Database
 
-__all__ = ["Form", "export_to_file", "export_to_stream", "form_of"]
+__all__ = ["Form", "Objects", "export_to_file", "export_to_stream", "form_of"]
+
+
+class Objects(Protocol):
+    """Which objects of Kubernetes are asked for, and what reads them."""
+
+    @property
+    def reader(self) -> ObjectReader:
+        """What reads keys and values."""
+        ...
+
+    def takes(self, key: bytes) -> bool:
+        """Tell whether a key is asked for."""
+        ...
 
 
 class Form(Enum):
@@ -59,6 +74,7 @@ def export_to_stream(
     form: Form,
     options: ExportOptions,
     *,
+    objects: Objects | None = None,
     shown: Callable[[str], str] | None = None,
     progress: Progress = lambda _, __: None,
 ) -> Exported:
@@ -69,6 +85,7 @@ def export_to_stream(
         out: where to.
         form: JSON lines or CSV.
         options: what is exported.
+        objects: how values are read as objects of Kubernetes; None: they are written as they are.
         shown: changes lines of JSON before they are written: for terminals.
         progress: is told how many bytes of how many were written out.
 
@@ -77,7 +94,7 @@ def export_to_stream(
     """
     if form not in {Form.JSONL, Form.CSV}:
         raise UsageError(f"{form.value} cannot be written to a pipe", hint="Give a file: -o FILE")
-    return export(database, _stream_sink(form, out, shown), options, progress=progress)
+    return _export(database, _stream_sink(form, out, shown), form, options, objects, progress)
 
 
 def export_to_file(
@@ -86,6 +103,7 @@ def export_to_file(
     form: Form,
     options: ExportOptions,
     *,
+    objects: Objects | None = None,
     progress: Progress = lambda _, __: None,
 ) -> Exported:
     """Write an export to a new file, which is there when all of it is.
@@ -100,14 +118,27 @@ def export_to_file(
 
             tables = SqliteSink(stage.hidden_path)
             try:
-                exported = export(database, tables, options, progress=progress)
+                exported = _export(database, tables, form, options, objects, progress)
             finally:
                 tables.close()
         else:
             with stage.reporting():
-                exported = export(database, _stream_sink(form, stage.file, None), options, progress=progress)
+                exported = _export(database, _stream_sink(form, stage.file, None), form, options, objects, progress)
         database.file.check_unchanged()
         stage.commit()
+    return exported
+
+
+def _export(  # noqa: PLR0917  what its two callers were given
+    database: Database, sink: Sink, form: Form, options: ExportOptions, objects: Objects | None, progress: Progress
+) -> Exported:
+    if objects is None:
+        return export(database, sink, options, progress=progress)
+    from etcdtool.operations.export_objects import ObjectsSink  # noqa: PLC0415  most exports go without
+
+    reading = ObjectsSink(sink, objects.reader, objects.takes, as_lines=form is Form.JSONL)
+    exported = export(database, reading, replace(options, only_keys=True), progress=progress)
+    exported.counts = reading.counts
     return exported
 
 

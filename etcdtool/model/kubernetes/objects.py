@@ -60,6 +60,26 @@ class KubernetesObject:
     is_redacted: bool = False
     notes: tuple[str, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what is known, for JSON of ours; stable."""
+        head = self.encryption
+        encryption = {"provider": head.provider, "version": head.version, "keyName": head.key_name} if head else None
+        if head is not None and encryption is not None and head.key_id:
+            encryption["keyID"] = head.key_id
+        return {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "namespace": self.namespace,
+            "name": self.name,
+            "uid": self.uid,
+            "storedAs": self.form.value,
+            "encryption": encryption,
+            "redacted": self.is_redacted,
+            "complete": self.is_complete,
+            "notes": list(self.notes),
+            "object": self.document,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectReader:
