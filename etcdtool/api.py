@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from etcdtool.model.keyvalue import KeyValue
     from etcdtool.operations.browse import Listing
     from etcdtool.operations.changes import Changes
+    from etcdtool.operations.cluster_lists import Authentication, Members
     from etcdtool.operations.deleted import Deleted
     from etcdtool.operations.export import Exported
     from etcdtool.operations.get import RangeAnswer
     from etcdtool.operations.hashkv import HashKV
     from etcdtool.operations.history import Histories
+    from etcdtool.operations.lease_list import Leases
     from etcdtool.operations.status import SnapshotStatus
     from etcdtool.operations.status_details import SnapshotDetails
     from etcdtool.operations.top import Top, TopOptions
@@ -242,6 +244,36 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
         from etcdtool.operations.top import top  # noqa: PLC0415
 
         return top(self._database, options)
+
+    def leases(self, *, with_keys: bool = False) -> Leases:
+        """Return the leases that are granted, and those that keys name without being granted; as ``lease list`` does.
+
+        Raises:
+            FormatError: a bucket cannot be walked.
+        """
+        from etcdtool.operations.lease_list import list_leases  # noqa: PLC0415
+
+        return list_leases(self._database, with_keys=with_keys)
+
+    def members(self) -> Members:
+        """Return the members of the cluster, and the ids of those that were removed; as ``member list`` does.
+
+        Raises:
+            FormatError: a bucket cannot be walked.
+        """
+        from etcdtool.operations.cluster_lists import list_members  # noqa: PLC0415
+
+        return list_members(self._database)
+
+    def auth(self) -> Authentication:
+        """Return users and roles, and whether a server asks for them; as ``auth`` does.
+
+        Raises:
+            FormatError: a bucket cannot be walked.
+        """
+        from etcdtool.operations.cluster_lists import read_authentication  # noqa: PLC0415
+
+        return read_authentication(self._database)
 
     def export(self, target: str | os.PathLike[str], *, history: bool = False, revision: int | None = None) -> Exported:
         """Write the records to a file that is not there yet: JSON lines, CSV, Parquet or SQLite, by its suffix.
