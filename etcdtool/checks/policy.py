@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from etcdtool.checks.codes import Code, shown
 from etcdtool.findings import Severity
 from etcdtool.model.membership import cluster_id, member_id_text
@@ -17,6 +15,7 @@ from etcdtool.model.membership import cluster_id, member_id_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from etcdtool.findings import Finding
@@ -131,6 +130,8 @@ def check_keyspace(policy: Policy, keyspace: Keyspace) -> Iterator[Finding]:
 
 
 def _has_prefix(keyspace: Keyspace, rows: NDArray[np.int64], prefix: bytes) -> bool:
+    import numpy as np  # noqa: PLC0415  a file is mapped while NumPy is loaded, and this module is needed before
+
     octets = np.frombuffer(keyspace.data, dtype=np.uint8)
     start = keyspace.key_start[rows[keyspace.key_size[rows] >= len(prefix)]].astype(np.int64)
     for position, octet in enumerate(prefix):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from etcdtool.checks import policy as conditions
 from etcdtool.checks.container import check_name
 from etcdtool.checks.policy import Policy
 from etcdtool.errors import EtcdtoolError, FormatError, SourceError, UsageError
-from etcdtool.operations.verify import Depth, verify
 from etcdtool.sources import Workspace, find_place, holder_of, locate, open_place
+from etcdtool.sources.touch import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -141,13 +142,18 @@ class _Found:
         if self.place.data_dir is not None and (self.place.data_dir.segments or self.place.data_dir.snap_files):
             return self._verified_data_dir()
         self.database = open_place(self.place, self.workspace, live=self.options.live)
-        depth = Depth(quick=self.options.quick, inspect=self.inspect, in_data_dir=self.place.data_dir is not None)
-        report = verify(self.database, progress=self.progress, depth=depth)
-        if not depth.in_data_dir:
+        in_data_dir = self.place.data_dir is not None
+        with nullcontext() if self.options.quick else Touched(self.database.data):
+            from etcdtool.operations.verify import Depth, verify  # noqa: PLC0415  the file is mapped meanwhile
+
+            depth = Depth(quick=self.options.quick, inspect=self.inspect, in_data_dir=in_data_dir)
+            report = verify(self.database, progress=self.progress, depth=depth)
+        if not in_data_dir:
             report.extend([*check_name(self.place.shown, report.findings)])
         return VerifiedSource(kind=self.database.kind, size=self.database.size, report=report)
 
     def _verified_data_dir(self) -> VerifiedSource:
+        from etcdtool.operations.verify import Depth  # noqa: PLC0415  as above
         from etcdtool.operations.verify_datadir import DataDirCheck  # noqa: PLC0415  a snapshot goes without raft
 
         parts = self.place.data_dir
