@@ -16,6 +16,7 @@ _COMMANDS = {
         "etcdtool.cli.snapshot_verify:verify_command",
         "Check snapshots and data dirs: trailer, pages, revisions, log.",
     ),
+    "diff": ("etcdtool.cli.snapshot_diff:diff_command", "Say what two snapshots or members hold otherwise."),
     "salvage": (
         "etcdtool.cli.snapshot_salvage:salvage_command",
         "Write what a damaged snapshot still holds to a new one.",

@@ -11,7 +11,7 @@ import click
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli.printers import Table, show
-from etcdtool.cli.progress import Progress
+from etcdtool.cli.progress import Advance, Progress
 from etcdtool.cli.text import human_size, printable, printable_bytes, quoted
 from etcdtool.sources import open_database
 
@@ -302,15 +302,8 @@ def top_command(
         from etcdtool.model.kubernetes_keys import ETCD_PREFIXES  # noqa: PLC0415  likewise
         from etcdtool.operations.top import TopOptions, top  # noqa: PLC0415  likewise
 
-        done = 0
-
-        def advance(size: int) -> None:
-            nonlocal done
-            done += size
-            progress(done, database.size)
-
         prefixes = ETCD_PREFIXES if kubernetes_prefix is None else (os.fsencode(kubernetes_prefix.rstrip("/")),)
         rule = KeyRule(by=GroupBy(by), depth=depth, kubernetes_prefixes=prefixes)
         options = TopOptions(rule=rule, prefix=os.fsencode(prefix or ""), sort=sort, limit=limit, largest=largest)
-        found = top(database, options, advance=advance)
+        found = top(database, options, advance=Advance(progress, database.size))
     show(_View(found, by), form)

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["NO_ROW", "Keys", "group_rows", "grouped", "hash_keys", "live_rows", "rows_before"]
+__all__ = [
+    "NO_ROW",
+    "Keys",
+    "equal_strings",
+    "group_rows",
+    "grouped",
+    "hash_keys",
+    "live_rows",
+    "rows_before",
+    "sorted_by_hash",
+]
 
 NO_ROW = -1
 
@@ -54,6 +64,10 @@ class Keys(NamedTuple):
     def __call__(self, row: int) -> bytes:  # noqa: D102  the class says it
         at = int(self.start[row])
         return bytes(self.data[at : at + int(self.size[row])])
+
+    def rows(self, chosen: slice | NDArray[np.integer[Any]] | NDArray[np.bool_]) -> Keys:
+        """Return some of them."""
+        return self._replace(start=self.start[chosen], size=self.size[chosen])
 
 
 def hash_keys(keys: Keys) -> NDArray[np.uint64]:
@@ -158,7 +172,7 @@ def live_rows(
 
 def grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """Return what `group_rows` and what `rows_before` give."""
-    order, first = _sorted(hashes)
+    order, first = sorted_by_hash(hashes)
     before = _links(order, first)
     unequal = _unequal_rows(keys, before)
     if len(unequal):
@@ -169,8 +183,11 @@ def grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], 
     return order, first, before
 
 
-def _sorted(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return row numbers sorted by hash, in place of the hashes, and at which places a hash begins."""
+def sorted_by_hash(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return row numbers sorted by hash, ascending where it is equal, and at which places a hash begins.
+
+    The hashes are overwritten: the row numbers take their place.  A few keys that differ may share one.
+    """
     count = len(hashes)
     bits = np.uint64(max(1, (count - 1).bit_length()) if count else 1)
     row_numbers = (np.uint64(1) << bits) - np.uint64(1)
@@ -221,20 +238,25 @@ def _unequal_in_block(keys: Keys, before: NDArray[np.int64], start: int) -> NDAr
 
 def _same_keys(keys: Keys, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Compare the keys of pairs of rows byte by byte."""
-    size = keys.size[one].astype(np.int64, copy=False)
-    equal: NDArray[np.bool_] = size == keys.size[other]
-    one_start, other_start = keys.start[one].astype(np.int64), keys.start[other].astype(np.int64)
+    return equal_strings(keys.rows(one), keys.rows(other))
+
+
+def equal_strings(left: Keys, right: Keys) -> NDArray[np.bool_]:
+    """Compare keys, or any byte strings, pair by pair and byte by byte; they may lie in two files."""
+    size = left.size.astype(np.int64, copy=False)
+    equal: NDArray[np.bool_] = size == right.size
+    left_start, right_start = left.start.astype(np.int64), right.start.astype(np.int64)
     if size.max(initial=0) > _SHORT_KEY_MAX:
         for pair in np.flatnonzero(equal & (size > _SHORT_KEY_MAX)).tolist():
-            equal[pair] = keys(int(one[pair])) == keys(int(other[pair]))
+            equal[pair] = left(pair) == right(pair)
         size = np.where(size > _SHORT_KEY_MAX, 0, size)
     size *= equal  # the others are known
-    for rows, at, start, left in _pieces(one_start, size):
-        count = _word_count(left)
-        words = keys.words.rows(start, count)
-        words ^= keys.words.rows(other_start[rows] + at, count)
-        difference = np.zeros(len(left), dtype=np.uint64)
-        for word in _within(words, left):
+    for rows, at, start, rest in _pieces(left_start, size):
+        count = _word_count(rest)
+        words = left.words.rows(start, count)
+        words ^= right.words.rows(right_start[rows] + at, count)
+        difference = np.zeros(len(rest), dtype=np.uint64)
+        for word in _within(words, rest):
             difference |= word
         equal[rows] &= difference == 0
     return equal

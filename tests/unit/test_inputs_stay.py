@@ -39,6 +39,10 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
         (["{input}", "--data-dir", "{new}", "--skip-hash-check"], SNAPSHOTS),
     ],
     "snapshot verify": [(["{input}"], EVERYTHING)],
+    "snapshot diff": [
+        (["{input}", "{inputs}/good.db"], EVERYTHING),
+        (["{inputs}/v3.etcd", "{input}", "--metadata", "-w", "json"], SNAPSHOTS),
+    ],
     "snapshot salvage": [(["{input}", "-o", "{new}"], EVERYTHING)],
     "verify": [
         (["{input}"], EVERYTHING),
