@@ -3,6 +3,7 @@
 
 ``small`` is 1.25 million revisions of 250,000 keys, about 400 MB; ``compacted`` the same after a compaction in the
 middle; ``leases`` the same with a lease on every key; ``values`` is 30,000 values of 14 kB.  A minute or two each.
+``small-changed`` and ``values-changed`` are those with the first thousand keys written again, to other values.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ SHAPES = {
     "values": ("-puts=30000", "-keys=30000", "-value-size=14000"),
 }
 COMPACT_AT = PUTS // 2
+CHANGED_KEYS = 1000
+CHANGED = "-changed"
 LOAD_SECONDS_MAX = 1500
+_FLAGS = ("--unsafe-no-fsync", f"--quota-backend-bytes={8 << 30}", "--snapshot-count=1000000")
 
 
 def snapshot(name: str) -> Path:
@@ -37,15 +41,31 @@ def snapshot(name: str) -> Path:
     path = folder / f"{name}.db"
     with real.locked(folder / f"{name}.lock"):
         if not path.exists():
-            _make(name, path)
+            if name.endswith(CHANGED):
+                _change(snapshot(name.removesuffix(CHANGED)), path)
+            else:
+                _make(name, path)
     return path
+
+
+def _change(old: Path, path: Path) -> None:
+    staged = Path(tempfile.mkdtemp(prefix=f"{path.stem}.", dir=path.parent))
+    try:
+        real.restore("3.7", old, staged / "data")
+        with real.Server("3.7", staged / "data", *_FLAGS) as server:
+            shape = (f"-puts={CHANGED_KEYS}", f"-keys={CHANGED_KEYS}", "-value-size=201")
+            load = real.program("load", "load")
+            real.run(load, f"-endpoint={server.client_url}", *shape, check=True, timeout=LOAD_SECONDS_MAX)
+            server.etcdctl("snapshot", "save", staged / "saved.db", "--command-timeout=600s")
+        (staged / "saved.db").rename(path)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
 
 
 def _make(name: str, path: Path) -> None:
     staged = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=path.parent))
-    flags = ("--unsafe-no-fsync", f"--quota-backend-bytes={8 << 30}", "--snapshot-count=1000000")
     try:
-        with real.Server("3.7", staged / "data", *flags) as server:
+        with real.Server("3.7", staged / "data", *_FLAGS) as server:
             shape = SHAPES["small" if name == "compacted" else name]
             load = real.program("load", "load")
             real.run(load, f"-endpoint={server.client_url}", *shape, check=True, timeout=LOAD_SECONDS_MAX)
@@ -58,6 +78,6 @@ def _make(name: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or [*SHAPES, "compacted"]:
+    for wanted in sys.argv[1:] or [*SHAPES, "compacted", f"small{CHANGED}", f"values{CHANGED}"]:
         made_at = time.monotonic()
         print(snapshot(wanted), f"{time.monotonic() - made_at:.0f} s")

@@ -22,11 +22,11 @@ MEMORY_BASE, MEMORY_PER_REVISION = 40_000_000, 100  # bytes of anonymous memory 
 LEASES_MAX = 1.25  # what a lease on every key may cost
 
 
-def etcdtool(*words: str | Path) -> Measured:
+def etcdtool(*words: str | Path, exit_code: int = 0) -> Measured:
     """Run our command as it is installed: with bytecode, which this environment may forbid to be written."""
     bytecode = real.cache_dir() / "bench" / "bytecode"
     environ = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(bytecode)}
-    return measure([sys.executable, "-m", "etcdtool", *words], environ)
+    return measure([sys.executable, "-m", "etcdtool", *words], environ, exit_code=exit_code)
 
 
 def in_turn(*runs: Callable[[], Measured], rounds: int = ROUNDS, warm: bool = True) -> list[Measured]:

@@ -29,11 +29,11 @@ class Measured:
     rss_anon_max: int  # bytes; the kernel keeps no peak of it, so this is the highest of one look every 5 ms
 
 
-def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Measured:
+def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *, exit_code: int = 0) -> Measured:
     """Run a program to its end, looking at its memory meanwhile.
 
     Raises:
-        ProgramError: it failed.
+        ProgramError: it failed, which is to end with another exit code than this one.
     """
     words = [str(word) for word in argv]
     os.sync()  # what was copied for this run must not be written to disk at its expense
@@ -44,7 +44,7 @@ def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None) ->
         seconds = time.perf_counter() - started
         output.seek(0)
         text = output.read().decode(errors="replace")
-    if process.returncode != 0:
+    if process.returncode != exit_code:
         raise processes.ProgramError(subprocess.CompletedProcess(words, process.returncode, text, ""))
     return Measured(seconds, peak)
 
