@@ -35,7 +35,8 @@ _STDIN = Path("-")
     ],
     exit_codes=exit_status({0: "they are equal", 3: "they differ"}),
 )
-@click.argument("sources", metavar="BEFORE AFTER", nargs=2, type=click.Path(path_type=Path))
+@click.argument("before", metavar="BEFORE", type=click.Path(path_type=Path))
+@click.argument("after", metavar="AFTER", type=click.Path(path_type=Path))
 @click.option("--prefix", metavar="PREFIX", help="Compare keys that begin so, and nothing else.")
 @click.option("--rev", "revision", type=click.IntRange(1), metavar="REV", help="Compare keys as both had them then.")
 @click.option("--at-common-revision", is_flag=True, help="Compare keys at the newest revision that both hold.")
@@ -57,7 +58,8 @@ _STDIN = Path("-")
 def diff_command(
     context: click.Context,
     *,
-    sources: Sequence[Path],
+    before: Path,
+    after: Path,
     prefix: str | None,
     revision: int | None,
     at_common_revision: bool,
@@ -74,10 +76,10 @@ def diff_command(
     members of one cluster are equal.
     """
     form = write_out()
-    if list(sources) == [_STDIN, _STDIN]:
+    if before == after == _STDIN:
         raise UsageError("both sources are stdin", hint="Give a file for one of them")
     with contextlib.ExitStack() as stack:
-        databases = [stack.enter_context(open_database(source, whole=True)) for source in sources]
+        databases = [stack.enter_context(open_database(source, whole=True)) for source in (before, after)]
         from etcdtool.cli._differences import DiffView  # noqa: PLC0415  the files are mapped meanwhile
         from etcdtool.operations.diff import DiffOptions, diff  # noqa: PLC0415  likewise
 
