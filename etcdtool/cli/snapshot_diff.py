@@ -29,9 +29,9 @@ _STDIN = Path("-")
     short_help="Say what two snapshots or members hold otherwise.",
     examples=[
         "etcdtool snapshot diff monday.db tuesday.db",
-        "etcdtool snapshot diff monday.db tuesday.db --prefix /registry/secrets/ --summary",
+        "etcdtool snapshot diff monday.db tuesday.db --prefix /registry/ --summary",
         "etcdtool snapshot diff n0.db /var/lib/etcd --at-common-revision -w json",
-        "etcdtool snapshot diff before.db restored.db --ignore members --ignore versions",
+        "etcdtool snapshot diff a.db restored --ignore members --ignore versions",
     ],
     exit_codes=exit_status({0: "they are equal", 3: "they differ"}),
 )
