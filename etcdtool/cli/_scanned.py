@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from etcdtool.cli._events import note
 from etcdtool.cli._groups import exit_status
 from etcdtool.cli._index import row_finder
 from etcdtool.cli.progress import Advance, Progress
+from etcdtool.model.history import is_without_keys
 from etcdtool.model.key_range import KeyRange
 from etcdtool.sources import open_database
 
@@ -56,3 +58,5 @@ def opened_rows(source: Path, title: str, *, index: bool | None = False) -> Iter
     """
     with open_database(source) as database, row_finder(database, asked=index) as find, Progress(title) as progress:
         yield Opened(database.image, find, Advance(progress, database.size))
+    if is_without_keys(database.image):
+        note("no v3 key was ever stored here; what the v2 API stored is read by etcdtool v2 list DATA_DIR")

@@ -141,6 +141,16 @@ def open_history(image: Image) -> tuple[Compactions, Bucket | None]:
     return compactions, cursor.root_buckets(image).get(schema.KEY)
 
 
+def is_without_keys(image: Image) -> bool:
+    """Tell whether a store holds no revision, and never compacted one away.
+
+    Raises:
+        FormatError: a bucket cannot be walked, or a mark of compaction is off.
+    """
+    compactions, bucket = open_history(image)
+    return compactions.revision < 0 and (bucket is None or next(cursor.iter_items(image, bucket), None) is None)
+
+
 def current_revision(compactions: Compactions, last: int) -> int:
     """Return what a server calls its revision, where ``last`` is the newest main revision stored, 0 without any."""
     return max(1, last, compactions.finished, compactions.scheduled)
