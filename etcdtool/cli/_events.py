@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import sys
+from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
 from etcdtool.cli._v2_nodes import text_or_base64
-from etcdtool.cli.text import human_size, json_text
+from etcdtool.cli.text import human_size, json_text, quoted
 from etcdtool.model.events import EventKind
 from etcdtool.model.gotext import quoted_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from etcdtool.cli._kubernetes import Kubernetes
     from etcdtool.model.events import Event
 
-__all__ = ["compacted_at", "event_fields", "event_json", "note", "shown_lease", "shown_size", "write_json_lines"]
+__all__ = [
+    "compacted_at",
+    "event_fields",
+    "event_json",
+    "note",
+    "object_text",
+    "shown_lease",
+    "shown_size",
+    "value_lines",
+    "write_json_lines",
+]
 
 
-def event_json(event: Event, *, with_key: bool = True) -> dict[str, Any]:
-    """Return an event for programs: always the same names, ``value`` where it was asked for."""
+def event_json(event: Event, *, with_key: bool = True, objects: Kubernetes | None = None) -> dict[str, Any]:
+    """Return an event for programs: always the same names, ``value`` where it was asked for, or the object in it."""
     record: dict[str, Any] = {"type": "DELETE" if event.kind is EventKind.DELETE else "PUT"}
     if with_key:
         record.update(text_or_base64("key", event.key))
@@ -34,11 +46,13 @@ def event_json(event: Event, *, with_key: bool = True) -> dict[str, Any]:
         missing_versions=event.missing_versions,
     )
     if event.value is not None:
-        record.update(text_or_base64("value", event.value))
+        record.update(
+            text_or_base64("value", event.value) if objects is None else objects.record(event.key, event.value)
+        )
     return record
 
 
-def event_fields(event: Event) -> Iterable[tuple[str, str]]:
+def event_fields(event: Event, *, objects: Kubernetes | None = None) -> Iterable[tuple[str, str]]:
     """Return names and values as ``-w fields`` prints them; an empty name ends the event."""
     yield "Type", '"DELETE"' if event.kind is EventKind.DELETE else '"PUT"'
     yield "Key", quoted_bytes(event.key)
@@ -53,8 +67,39 @@ def event_fields(event: Event) -> Iterable[tuple[str, str]]:
     if event.missing_versions:
         yield "MissingVersions", str(event.missing_versions)
     if event.value is not None:
-        yield "Value", quoted_bytes(event.value)
+        if objects is None:
+            yield "Value", quoted_bytes(event.value)
+        else:
+            yield "Object", quoted(json_text(objects.record(event.key, event.value)["object"]))
     yield "", ""
+
+
+def value_lines(event: Event, indent: int, *, objects: Kubernetes | None, before: str | None = None) -> Iterator[str]:
+    """Yield the value of an event as ``-w simple`` prints it: a quoted line, or an object as YAML.
+
+    Args:
+        event: one whose value was asked for.
+        indent: spaces before each line.
+        objects: how objects are read; None: values are printed as they are.
+        before: the object as it was before, as `object_text` gives it: only what changed is printed then.
+    """
+    if event.value is None:
+        return
+    if objects is None:
+        yield f"{'':>{indent}}{quoted_bytes(event.value)}"
+        return
+    lines = object_text(event, objects).splitlines()
+    if before is not None:
+        changed = list(unified_diff(before.splitlines(), lines, n=1, lineterm=""))[2:]
+        lines = [line for line in changed if not line.startswith("@@")] or ["nothing that is shown changed"]
+    yield from (f"{'':>{indent}}{line}" for line in lines)
+
+
+def object_text(event: Event, objects: Kubernetes) -> str:
+    """Return the object of an event as a document, without the line that names its key."""
+    assert event.value is not None
+    text = objects.text(event.key, event.value)
+    return text if objects.form == "json" else "\n".join(text.split("\n")[2:])
 
 
 def shown_size(event: Event) -> str:

@@ -26,11 +26,13 @@ __all__ = [
     "FORMS",
     "Kubernetes",
     "document_text",
+    "etcd_prefix_option",
     "kubernetes_from",
     "kubernetes_options",
     "object_options",
     "object_text",
     "reader_options",
+    "selection_of",
     "selection_options",
     "take_kubernetes",
     "write_objects",
@@ -48,6 +50,13 @@ _OPTIONS = (
     "etcd_prefixes",
 )
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+etcd_prefix_option = click.option(
+    "--etcd-prefix",
+    "etcd_prefixes",
+    multiple=True,
+    metavar="PREFIX",
+    help="Where the API server keeps objects; /registry and those of OpenShift by default.",
+)
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
@@ -96,13 +105,7 @@ def reader_options(function: _Function) -> _Function:
             help="EncryptionConfiguration of the API server: decrypts aescbc, aesgcm and secretbox.",
         ),
         click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, which are redacted otherwise."),
-        click.option(
-            "--etcd-prefix",
-            "etcd_prefixes",
-            multiple=True,
-            metavar="PREFIX",
-            help="Where the API server keeps objects; /registry and those of OpenShift by default.",
-        ),
+        etcd_prefix_option,
     )
 
 
@@ -144,25 +147,38 @@ def take_kubernetes(given: dict[str, Any]) -> Kubernetes | None:
 
 def kubernetes_from(
     *,
-    etcd_prefixes: tuple[str, ...],
-    resource: str = "",
-    namespace: str = "",
-    name: str = "",
+    descriptor_set: Path | None,
+    encryption_config: Path | None,
+    show_secrets: bool,
     form: str = "yaml",
-    **reading: Any,
+    **selected: Any,
 ) -> Kubernetes:
     """Return what the options ask for, having read the files that they name.
 
     Raises:
         EtcdtoolError: one of them cannot be read.
     """
+    from etcdtool.operations.kubernetes import open_reader  # noqa: PLC0415  most calls go without
+
+    selection = selection_of(**selected)
+    reader = open_reader(
+        descriptor_set=descriptor_set,
+        encryption_config=encryption_config,
+        show_secrets=show_secrets,
+        prefixes=selection.prefixes,
+    )
+    return Kubernetes(reader, selection, form)
+
+
+def selection_of(
+    *, etcd_prefixes: tuple[str, ...], resource: str = "", namespace: str = "", name: str = ""
+) -> Selection:
+    """Return which objects the options ask for."""
     from etcdtool.model.kubernetes.selection import Selection  # noqa: PLC0415  most calls go without
     from etcdtool.model.kubernetes_keys import ETCD_PREFIXES  # noqa: PLC0415
-    from etcdtool.operations.kubernetes import open_reader  # noqa: PLC0415
 
     prefixes = tuple(f"/{prefix.strip('/')}".encode() for prefix in etcd_prefixes) or ETCD_PREFIXES
-    selection = Selection(resource=resource, namespace=namespace, name=name, prefixes=prefixes)
-    return Kubernetes(open_reader(prefixes=prefixes, **reading), selection, form)
+    return Selection(resource=resource, namespace=namespace, name=name, prefixes=prefixes)
 
 
 def _decorated(function: _Function, *options: Callable[[_Function], _Function]) -> _Function:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcdtool.cli._events import event_fields, event_json, note, shown_size, write_json_lines
+from etcdtool.cli._events import event_fields, event_json, note, shown_size, value_lines, write_json_lines
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
+from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, prefix_option, prefixed, source_argument
 from etcdtool.cli.printers import Table, WriteOut, show
 from etcdtool.cli.text import printable_bytes
-from etcdtool.model.gotext import quoted_bytes
 from etcdtool.operations.changes import changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from etcdtool.cli._kubernetes import Kubernetes
     from etcdtool.model.events import Event
     from etcdtool.operations.changes import Changes
 
@@ -42,23 +43,26 @@ def _line(cells: Iterable[str]) -> str:
 @dataclass(frozen=True, slots=True)
 class _Log:
     found: Changes
+    objects: Kubernetes | None
+
+    def _events(self) -> Iterable[Event]:
+        return self.found if self.objects is None else (one for one in self.found if self.objects.takes(one.key))
 
     def simple(self) -> Iterable[str]:
         yield _line(header.upper() for header in _HEADERS)
-        for event in self.found:
+        for event in self._events():
             yield _line(_cells(event))
-            if event.value is not None:
-                yield f"{'':>12}{quoted_bytes(event.value)}"
+            yield from value_lines(event, 12, objects=self.objects)
 
     def table(self) -> Table:
-        return Table(headers=_HEADERS, rows=[_cells(event) for event in self.found], left=frozenset({1, 5}))
+        return Table(headers=_HEADERS, rows=list(map(_cells, self._events())), left=frozenset({1, 5}))
 
     def fields(self) -> Iterable[tuple[str, str]]:
-        for event in self.found:
-            yield from event_fields(event)
+        for event in self._events():
+            yield from event_fields(event, objects=self.objects)
 
-    def as_json(self) -> object:
-        return [event_json(event) for event in self.found]
+    def as_json(self) -> Iterable[object]:
+        return (event_json(event, objects=self.objects) for event in self._events())
 
 
 @command(
@@ -81,31 +85,43 @@ class _Log:
 @click.option("--to-rev", "to_revision", type=Int64(), metavar="REV", help="The last revision. Default: the newest.")
 @prefix_option
 @click.option("--values", "with_values", is_flag=True, help="The values too; they can be secrets.")
+@kubernetes_options
 def changes_command(
-    source: Path, *, from_revision: int | None, to_revision: int | None, prefix: str, with_values: bool
+    source: Path,
+    *,
+    from_revision: int | None,
+    to_revision: int | None,
+    prefix: str,
+    with_values: bool,
+    **given: Any,
 ) -> None:
     """Tell every put and deletion between two revisions, in the order in which they happened.
 
     It is what a watch from --from-rev on would have told. BEFORE is the revision of the change of the same key before;
     create is a put of a key that was not there. With -w json each event is a line of its own.
 
+    With --k8s the values are told as objects of Kubernetes.
+
     At the revision of the last compaction itself, puts are there and deletions may be gone.
     """
     form = write_out()
+    objects = take_kubernetes(given)
     with opened_rows(source, "changes") as opened:
         found = changes(
             opened.image,
             prefixed(prefix),
             from_revision=from_revision,
             to_revision=to_revision,
-            with_values=with_values,
+            with_values=with_values or objects is not None,
             find=opened.find,
             advance=opened.advance,
         )
+        log = _Log(found, objects)
         if form is WriteOut.JSON:
-            write_json_lines(event_json(event) for event in found)
+            write_json_lines(log.as_json())
         else:
-            show(_Log(found), form)
+            show(log, form)
     if form is WriteOut.SIMPLE:
         plural = "change" if len(found) == 1 else "changes"
-        note(f"{len(found)} {plural} from revision {found.from_revision} to {found.to_revision}")
+        which = "" if objects is None else ", of which those that were asked for are told"
+        note(f"{len(found)} {plural} from revision {found.from_revision} to {found.to_revision}{which}")

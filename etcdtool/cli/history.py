@@ -13,18 +13,20 @@ from etcdtool.cli._events import (
     event_fields,
     event_json,
     note,
+    object_text,
     shown_lease,
     shown_size,
+    value_lines,
     write_json_lines,
 )
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._index import index_option
+from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import Table, WriteOut, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.errors import EtcdtoolError, UsageError
-from etcdtool.model.gotext import quoted_bytes
 from etcdtool.model.key_range import KeyRange
 from etcdtool.operations.history import history
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from etcdtool.cli._kubernetes import Kubernetes
     from etcdtool.model.events import Event
     from etcdtool.operations.history import Histories, KeyHistory
 
@@ -66,9 +69,14 @@ def _gap(event: Event) -> str:
 @dataclass(frozen=True, slots=True)
 class _History:
     found: Histories
+    objects: Kubernetes | None
+
+    def keys(self) -> Iterator[KeyHistory]:
+        """Yield the keys that were asked for."""
+        return (one for one in self.found if self.objects is None or self.objects.takes(one.key))
 
     def simple(self) -> Iterable[str]:
-        for number, of_key in enumerate(self.found):
+        for number, of_key in enumerate(self.keys()):
             if number:
                 yield ""
             yield printable_bytes(of_key.key)
@@ -76,34 +84,35 @@ class _History:
             yield from self._lines(of_key)
 
     def _lines(self, of_key: KeyHistory) -> Iterator[str]:
+        before: str | None = None
         for event in of_key.events:
             if gap := _gap(event):
                 yield f"{'':>14}({gap}: {compacted_at(self.found.compact_revision)})"
             yield _line(_cells(event))
-            if event.value is not None:
-                yield f"{'':>14}{quoted_bytes(event.value)}"
+            yield from value_lines(event, 14, objects=self.objects, before=before)
+            if self.objects is not None:  # of the next one only what changed is told
+                before = None if event.value is None else object_text(event, self.objects)
 
     def table(self) -> Table:
-        rows = [[*_cells(event), printable_bytes(of_key.key)] for of_key in self.found for event in of_key.events]
+        rows = [[*_cells(event), printable_bytes(of_key.key)] for of_key in self.keys() for event in of_key.events]
         return Table(headers=[*_HEADERS, "key"], rows=rows, left=frozenset({1, 5}))
 
     def fields(self) -> Iterable[tuple[str, str]]:
-        for of_key in self.found:
+        for of_key in self.keys():
             for event in of_key.events:
-                yield from event_fields(event)
+                yield from event_fields(event, objects=self.objects)
 
-    def as_json(self) -> object:
-        return [_json(self.found, of_key) for of_key in self.found]
+    def as_json(self) -> Iterable[dict[str, Any]]:
+        return map(self._key_json, self.keys())
 
-
-def _json(found: Histories, of_key: KeyHistory) -> dict[str, Any]:
-    return {
-        **text_or_base64("key", of_key.key),
-        "exists": of_key.exists,
-        "revision": found.current_revision,
-        "compact_revision": found.compact_revision,
-        "events": [event_json(event, with_key=False) for event in of_key.events],
-    }
+    def _key_json(self, of_key: KeyHistory) -> dict[str, Any]:
+        return {
+            **text_or_base64("key", of_key.key),
+            "exists": of_key.exists,
+            "revision": self.found.current_revision,
+            "compact_revision": self.found.compact_revision,
+            "events": [event_json(event, with_key=False, objects=self.objects) for event in of_key.events],
+        }
 
 
 @command(
@@ -117,22 +126,40 @@ def _json(found: Histories, of_key: KeyHistory) -> dict[str, Any]:
     exit_codes=LOOK_EXIT_STATUS | {1: "it failed, or nothing is stored of KEY"},
 )
 @source_argument
-@click.argument("key", metavar="KEY")
+@click.argument("key", metavar="KEY", required=False)
 @click.argument("range_end", metavar="[RANGE_END]", default="")
 @click.option("--prefix", is_flag=True, help="The keys that begin with KEY.")
 @click.option("--from-key", is_flag=True, help="KEY and all keys behind it, by their bytes.")
 @index_option
 @click.option("--values", "with_values", is_flag=True, help="The values too; they can be secrets.")
+@kubernetes_options
 def history_command(
-    source: Path, key: str, range_end: str, *, prefix: bool, from_key: bool, index: bool | None, with_values: bool
+    source: Path,
+    key: str | None,
+    range_end: str,
+    *,
+    prefix: bool,
+    from_key: bool,
+    index: bool | None,
+    with_values: bool,
+    **given: Any,
 ) -> None:
     """Tell every stored revision of KEY, or of the keys from KEY to just before RANGE_END, the oldest first.
 
     A compaction takes what was superseded by its revision; what is gone for sure is said. What it left is told even
     below its revision, where a server reads no more. With -w json there is a line for each key.
+
+    With --k8s values are told as objects of Kubernetes: the first one whole, and of those behind it what changed. Then
+    --resource and --namespace can stand in the place of KEY.
     """
     form = write_out()
+    objects = take_kubernetes(given)
+    if key is None:
+        if objects is None:
+            raise click.MissingParameter(param_type="argument", param_hint="'KEY'")
+        key, prefix = "", True
     keys = _keys(os.fsencode(key), os.fsencode(range_end), prefix=prefix, from_key=from_key)
+    with_values = with_values or objects is not None
     with opened_rows(source, "history", index=index) as opened:
         found = history(opened.image, keys, with_values=with_values, find=opened.find, advance=opened.advance)
         if not found.revision_count and keys.is_one_key:
@@ -141,10 +168,11 @@ def history_command(
                 f"The history was compacted at {compact}: a key deleted by then leaves no trace" if compact > 0 else ""
             )
             raise EtcdtoolError(f"nothing is stored of {printable_bytes(keys.start)}", hint=since)
+        view = _History(found, objects)
         if form is WriteOut.JSON:
-            write_json_lines(_json(found, of_key) for of_key in found)
+            write_json_lines(view.as_json())
         else:
-            show(_History(found), form)
+            show(view, form)
     if form is WriteOut.SIMPLE:
         _tell_what_is_gone(found)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._events import note
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
+from etcdtool.cli._kubernetes import etcd_prefix_option, selection_of, selection_options
+from etcdtool.cli._kubernetes_list import list_kubernetes
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import Table, WriteOut, show
@@ -99,12 +101,22 @@ class _View:
     help="Show N levels below PREFIX.",
 )
 @click.option("--rev", "revision", type=Int64(), default=0, metavar="REV", help="List what was there at this revision.")
-def list_command(source: Path, prefix: str, *, separator: str, depth: int, revision: int) -> None:
+@click.option("--k8s", is_flag=True, help="List objects of Kubernetes instead; any flag below does so too.")
+@selection_options
+@etcd_prefix_option
+def list_command(
+    source: Path, prefix: str, *, separator: str, depth: int, revision: int, k8s: bool, **objects: Any
+) -> None:
     """List what lies below PREFIX: levels, which end with a separator, and keys.
 
     KEYS counts the keys of a level, SIZE adds up their own bytes and those of their values. Values are not shown:
     they can be secrets.
+
+    With --k8s the objects below PREFIX are listed, as etcdtool k8s list does.
     """
+    if k8s or any(objects.values()):
+        list_kubernetes(source, selection_of(**objects), max(revision, 0) or None, prefix=os.fsencode(prefix))
+        return
     form = write_out()
     octets = os.fsencode(separator)
     if len(octets) != 1:

@@ -56,7 +56,23 @@ WORDS = {
         ["export", "{snapshot}", "-o", "-", "--k8s", "--format", "csv"],
         ["export", "{snapshot}", "-o", "{new}/e.sqlite", "--k8s", "--history"],
     ],
-    "k8s": [["k8s", "list", "{snapshot}"], ["k8s", "list", "{snapshot}", "-w", "json"]],
+    "history": [
+        ["history", "{snapshot}", "--k8s"],
+        ["history", "{snapshot}", SECRET, "--k8s", "--values"],
+        ["history", "{snapshot}", "--k8s", "-w", "json"],
+        ["history", "{snapshot}", "--k8s", "-w", "fields"],
+    ],
+    "changes": [
+        ["changes", "{snapshot}", "--k8s"],
+        ["changes", "{snapshot}", "--k8s", "--k8s-form", "json"],
+        ["changes", "{snapshot}", "--k8s", "-w", "json"],
+        ["changes", "{snapshot}", "--k8s", "-w", "fields"],
+    ],
+    "k8s": [
+        ["list", "{snapshot}", "--k8s"],
+        ["k8s", "list", "{snapshot}"],
+        ["k8s", "list", "{snapshot}", "-w", "json"],
+    ],
 }
 ALL_WORDS = [words for group in WORDS.values() for words in group]
 
@@ -66,16 +82,16 @@ ALL_WORDS = [words for group in WORDS.values() for words in group]
 def test_nothing_of_a_secret_shows(
     words: list[str], with_reading: bool, snapshot: Path, reading: list[str], tmp_path: Path
 ) -> None:
-    options = reading if with_reading and words[0] != "k8s" else []
+    options = reading if with_reading and words[0] not in {"k8s", "list"} else []
     done = invoke(*(word.format(snapshot=snapshot, new=tmp_path) for word in words), *options)
     assert done.exit_code == 0, done.stderr
     printed = done.raw + done.stderr.encode() + b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert [leak for leak in LEAKS if leak in printed] == []
-    if words[0] != "k8s":
+    if words[0] not in {"k8s", "list"}:
         assert b"redacted" in printed
 
 
-@pytest.mark.parametrize("words", [words for words in ALL_WORDS if words[0] != "k8s"], ids=" ".join)
+@pytest.mark.parametrize("words", [words for words in ALL_WORDS if words[0] not in {"k8s", "list"}], ids=" ".join)
 def test_it_shows_when_it_is_asked_for(words: list[str], snapshot: Path, reading: list[str], tmp_path: Path) -> None:
     done = invoke(*(word.format(snapshot=snapshot, new=tmp_path) for word in words), *reading, "--show-secrets")
     printed = done.raw + b"".join(path.read_bytes() for path in tmp_path.iterdir())
@@ -167,3 +183,43 @@ def test_import_does_not_take_objects_for_records(snapshot: Path, tmp_path: Path
     done = invoke("import", lines, "-o", tmp_path / "new.db")
     assert done.exit_code != 0
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_history_of_an_object_is_told_by_what_changed(snapshot: Path, reading: list[str]) -> None:
+    key = "/registry/deployments/shop/web"
+    done = invoke("history", snapshot, key, *reading)
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert lines[0] == key
+    assert lines[lines.index("-kind: StatefulSet") + 1] == "+kind: Deployment"
+    assert "namespace: shop" in lines
+    documents = json.loads(invoke("history", snapshot, key, *reading, "-w", "json").stdout)["events"]
+    assert [event["kind"] for event in documents] == ["StatefulSet", "Deployment"]
+    assert documents[-1]["object"] == GO_JSON[key]
+    assert not any("value" in event or "value_b64" in event for event in documents)
+
+
+def test_histories_by_resource(snapshot: Path) -> None:
+    done = invoke("history", snapshot, "--resource", "cm", "--namespace", "shop", "-w", "json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(item["key"].rpartition("/")[2], item["exists"]) for item in found] == [
+        ("by-aescbc", True),
+        ("gone", False),
+        ("prices", True),
+    ]
+    assert invoke("history", snapshot).exit_code == 2
+
+
+def test_changes_of_a_resource(snapshot: Path) -> None:
+    done = invoke("changes", snapshot, "--resource", "cm", "-w", "json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(item["type"], item["revision"]) for item in found] == [("PUT", 3), ("PUT", 5), ("DELETE", 37), ("PUT", 39)]
+    assert found[1]["object"] == GO_JSON["/registry/configmaps/shop/prices"]
+
+
+def test_list_gives_what_k8s_list_gives(snapshot: Path) -> None:
+    for words in (["--resource", "svc"], ["--namespace", "shop"], ["--etcd-prefix", "/registry"]):
+        for form in ("simple", "json"):
+            listed = invoke("list", snapshot, *words, "-w", form)
+            assert listed == invoke("k8s", "list", snapshot, *words, "-w", form)
+    below = json.loads(invoke("list", snapshot, "/registry/services/specs/", "--k8s", "-w", "json").stdout)
+    assert [item["name"] for item in below] == ["db", "web"]

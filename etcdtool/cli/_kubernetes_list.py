@@ -1,0 +1,107 @@
+"""Lists of Kubernetes objects, as ``k8s list`` and ``list --k8s`` print them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etcdtool.cli._groups import write_out
+from etcdtool.cli.printers import Table, show
+from etcdtool.cli.text import human_size, printable, quoted
+from etcdtool.sources import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from etcdtool.model.kubernetes.selection import Selection
+    from etcdtool.operations.kubernetes import ListedObject
+
+__all__ = ["list_kubernetes"]
+
+_HEADERS = ("api version", "kind", "namespace", "name", "revision", "size")
+_RIGHT = 2
+"""Columns that are numbers, at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A list; a kind that a value does not tell is named by the resource, in brackets."""
+
+    objects: list[ListedObject]
+
+    def _rows(self) -> list[list[str]]:
+        return [_cells(item) for item in self.objects]
+
+    def simple(self) -> Iterable[str]:
+        rows = [[header.upper() for header in _HEADERS], *self._rows()] if self.objects else []
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = [
+                cell.ljust(width) if place < len(row) - _RIGHT else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            yield "  ".join(cells)
+
+    def table(self) -> Table:
+        return Table(headers=_HEADERS, rows=self._rows(), left=frozenset(range(len(_HEADERS) - _RIGHT)))
+
+    def fields(self) -> Iterable[tuple[str, str]]:
+        for number, item in enumerate(self.objects):
+            if number:
+                yield "", ""
+            for name, value in _record(item).items():
+                yield name, quoted(value) if isinstance(value, str) else str(value)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [_record(item) for item in self.objects]
+
+
+def _cells(item: ListedObject) -> list[str]:
+    head, named = item.head, item.named
+    unsaid = f"({'encrypted ' if head.encryption else ''}{named.group_resource})"
+    kind = head.kind or unsaid
+    words = (head.api_version or "-", kind, named.namespace or "-", named.name)
+    return [*map(printable, words), str(item.revision), human_size(item.size)]
+
+
+def _record(item: ListedObject) -> dict[str, Any]:
+    head, named = item.head, item.named
+    return {
+        "apiVersion": head.api_version,
+        "kind": head.kind,
+        "resource": named.group_resource,
+        "namespace": named.namespace,
+        "name": named.name,
+        "revision": item.revision,
+        "size": item.size,
+        "storedAs": head.form.value,
+        "key": item.key.decode(),  # of other keys nothing is known that could be listed
+    }
+
+
+def list_kubernetes(source: Path, selection: Selection, revision: int | None, *, prefix: bytes = b"") -> None:
+    """Print the objects of a database, and on stderr how many keys are none.
+
+    Args:
+        source: what the user named.
+        selection: which objects.
+        revision: as of which, None: the newest.
+        prefix: what their keys begin with.
+    """
+    from etcdtool.model.keyspace import Keyspace  # noqa: PLC0415  list goes without
+    from etcdtool.operations.kubernetes import list_objects, other_key_count  # noqa: PLC0415  likewise
+
+    narrowed = bool(selection.resource or selection.namespace or prefix)
+    with open_database(source, whole=True) as database:
+        keyspace = Keyspace.read(database.image)
+        found = list_objects(keyspace, selection, revision)
+        listing = _Listing([item for item in found if item.key.startswith(prefix)])
+        others = 0 if narrowed else other_key_count(keyspace, revision, prefixes=selection.prefixes)
+        show(listing, write_out())
+    sys.stdout.flush()
+    if not listing.objects:
+        print(f"no objects{' of that kind' if narrowed else ''} in {printable(str(source))}", file=sys.stderr)
+    if others:
+        print(f"{others} keys are no objects, and are not listed", file=sys.stderr)
