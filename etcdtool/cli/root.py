@@ -52,6 +52,7 @@ _COMMANDS = {
     "auth": ("etcdtool.cli.auth:auth_command", "Show whether authentication is on, users and roles."),
     "buckets": ("etcdtool.cli.buckets:buckets_command", "List the buckets of a database, or what stands in one."),
     "page": ("etcdtool.cli.page:page_command", "List the pages of a database, or show some of them."),
+    "wal": ("etcdtool.cli.wal:wal_group", "Look at the raft log: dump, verify."),
     "hashkv": ("etcdtool.cli.hashkv:hashkv_command", "Print the hash of a file's history, or say where members part."),
     "defrag": (
         "etcdtool.cli.defrag:defrag_command",

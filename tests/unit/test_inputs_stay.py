@@ -63,6 +63,8 @@ WORDS: dict[str, list[tuple[list[str], tuple[str, ...]]]] = {
     "defrag": [(["{input}", "-o", "{new}"], EVERYTHING)],
     "compact": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
     "compaction": [(["{input}", "-o", "{new}", "--rev", "1600"], EVERYTHING)],
+    "wal dump": [(["{input}"], EVERYTHING), (["{input}", "--raw"], V2_DIRS)],
+    "wal verify": [(["{input}"], EVERYTHING)],
     "lease list": [(["{input}", "--keys"], EVERYTHING)],
     "member list": [(["{input}", "--removed"], EVERYTHING)],
     "auth": [(["{input}"], EVERYTHING)],

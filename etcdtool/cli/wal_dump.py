@@ -1,0 +1,148 @@
+"""``etcdtool wal dump``: what ``etcd-dump-logs`` prints, of damaged logs too."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etcdtool.cli._groups import command, exit_status, write_out
+from etcdtool.cli._wal import entry_json, entry_line, json_line, record_json, record_line
+from etcdtool.cli.printers import WriteOut
+from etcdtool.cli.text import hex_id, printable
+from etcdtool.errors import UsageError
+from etcdtool.formats.wal.every_record import Damage, iter_all_records
+from etcdtool.operations.wal_dump import ALIASES, Selection, dump_entries, known_types
+from etcdtool.operations.wal_source import open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etcdtool.operations.wal_dump import Dump
+    from etcdtool.operations.wal_source import OpenedLog
+
+__all__ = ["dump_command"]
+
+_DAMAGED = 3
+
+
+def _types(_: click.Context, __: click.Parameter, given: Sequence[str]) -> frozenset[str]:
+    known = known_types() if given else []
+    chosen = set()
+    for name in (word for words in given for word in words.split(",") if word):
+        kind = ALIASES.get(name.lower(), name.lower())
+        if kind == "normal":
+            chosen |= {"empty", "v2", "v3", "unreadable"}
+        elif kind in known:
+            chosen.add(kind)
+        else:
+            raise UsageError(f"there is no type {name!r}", hint=f"There are: {', '.join(known)}")
+    return frozenset(chosen)
+
+
+@command(
+    "dump",
+    short_help="Print the entries of a log, decoded.",
+    examples=[
+        "etcdtool wal dump /var/lib/etcd",
+        "etcdtool wal dump /var/lib/etcd --type delete_range,txn --from-index 1000",
+        "etcdtool wal dump /var/lib/etcd -w json --values | jq .request",
+        "etcdtool wal dump /var/lib/etcd --raw",
+    ],
+    exit_codes=exit_status({3: "the log was printed as far as it can be read; it is damaged"}),
+)
+@click.argument("source", metavar="DIR", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--wal-dir", type=click.Path(path_type=Path), help="Where the log is when it is kept apart.")
+@click.option("--from-index", "--start-index", type=click.IntRange(0), metavar="INDEX", help="Entries from here on.")
+@click.option("--to-index", type=click.IntRange(0), metavar="INDEX", help="Entries up to here, this one included.")
+@click.option(
+    "--type",
+    "--entry-type",
+    "types",
+    multiple=True,
+    callback=_types,
+    metavar="TYPE[,TYPE]...",
+    help="Only these: put, delete_range, txn, compaction, lease_grant, auth_enable ...; conf, empty, v2, v3; "
+    "the names of etcd-dump-logs too.",
+)
+@click.option("--term", type=click.IntRange(0), help="Only entries of this term.")
+@click.option("--values", is_flag=True, help="Print values, not their sizes. Passwords are never printed.")
+@click.option("--hex", "as_hex", is_flag=True, help="Add the data of each entry in hex, for a decoder of your own.")
+@click.option("--raw", is_flag=True, help="Print every record as it stands in the files, replaced entries too.")
+def dump_command(
+    *,
+    source: Path,
+    wal_dir: Path | None,
+    from_index: int | None,
+    to_index: int | None,
+    types: frozenset[str],
+    term: int | None,
+    values: bool,
+    as_hex: bool,
+    raw: bool,
+) -> None:
+    """Print the entries of the log in DIR, one a line: term, index, type, and the request in it, of v2 or of v3.
+
+    DIR is a data dir, its member or wal folder, or a single .wal file. The text is that of etcd-dump-logs; -w json
+    prints JSON lines. Damaged places are told on stderr with file, offset and record, and what comes behind them is
+    printed too. With --raw --values the data of entries are printed as they are, passwords' hashes too.
+    """
+    if raw and (types or term is not None or from_index is not None or to_index is not None or as_hex):
+        raise UsageError("--raw prints every record", hint="Leave the filters and --hex out.")
+    with open_log(source, wal_dir=wal_dir) as log:
+        for note in log.notes:
+            print(printable(f"note: {note}"), file=sys.stderr)
+        if raw:
+            damage = _print_records(log, values=values)
+        else:
+            dump = dump_entries(log.segments)
+            selection = Selection(from_index=from_index, to_index=to_index, types=types, term=term)
+            _print_entries(dump, selection, values=values, as_hex=as_hex)
+            damage = dump.damage
+        sys.stdout.flush()
+        for one in damage:
+            print(_told(log, one), file=sys.stderr)
+    if any(not one.is_tail for one in damage):
+        click.get_current_context().exit(_DAMAGED)
+
+
+def _print_entries(dump: Dump, selection: Selection, *, values: bool, as_hex: bool) -> None:
+    entries = dump.entries(selection)
+    if write_out() is WriteOut.JSON:
+        for entry in entries:
+            sys.stdout.write(f"{json_line(entry_json(entry, values=values, as_hex=as_hex))}\n")
+        return
+    sys.stdout.write(
+        f"WAL metadata:\nnodeID={hex_id(dump.node_id)} clusterID={hex_id(dump.cluster_id)} term={dump.term} "
+        f"commitIndex={dump.commit} vote={hex_id(dump.vote)}\n"
+    )
+    for index, term in dump.snapshots:
+        if index:
+            sys.stdout.write(f"Snapshot: term={term} index={index}\n")
+    replaced = f", {dump.replaced} more were replaced by a later leader" if dump.replaced else ""
+    sys.stdout.write(f"WAL entries: {len(dump.places)}{replaced}\n")
+    sys.stdout.write(f"{'term':>4}\t{'index':>10}\ttype\tdata\n")
+    for entry in entries:
+        marks = "" if entry.committed else "\t(not committed)"
+        sys.stdout.write(f"{entry_line(entry, values=values, as_hex=as_hex)}{marks}\n")
+
+
+def _print_records(log: OpenedLog, *, values: bool) -> list[Damage]:
+    damage = []
+    as_json = write_out() is WriteOut.JSON
+    for found in iter_all_records(log.segments):
+        name = log.segments[found.segment].name
+        if isinstance(found, Damage):
+            damage.append(found)
+        elif as_json:
+            sys.stdout.write(f"{json_line(record_json(found, name, values=values))}\n")
+        else:
+            sys.stdout.write(f"{record_line(found, name, values=values)}\n")
+    return damage
+
+
+def _told(log: OpenedLog, one: Damage) -> str:
+    what = "torn tail" if one.is_tail else "damaged"
+    return printable(f"{what}: {log.segments[one.segment].name} at {one.offset:#x}, record {one.number}: {one.problem}")
