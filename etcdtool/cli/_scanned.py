@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.model.key_rows import RowFinder
 
-__all__ = ["LOOK_EXIT_STATUS", "Opened", "opened_rows", "prefix_option", "prefixed", "source_argument"]
+__all__ = ["LOOK_EXIT_STATUS", "Opened", "asked_keys", "opened_rows", "prefix_option", "prefixed", "source_argument"]
 
 LOOK_EXIT_STATUS = exit_status(
     {1: "it failed: a file that cannot be read, a revision that is compacted or not reached"}
@@ -45,6 +45,14 @@ class Opened(NamedTuple):
     image: Image
     find: RowFinder
     advance: Advance
+
+
+def asked_keys(key: str, range_end: str = "", *, prefix: bool, from_key: bool) -> KeyRange:
+    """Return the keys that ``KEY [RANGE_END] --prefix --from-key`` ask for."""
+    if prefix:
+        return prefixed(key)
+    octets = os.fsencode(key)
+    return KeyRange.from_key(octets) if from_key else KeyRange.of(octets, os.fsencode(range_end))
 
 
 @contextlib.contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,30 +12,22 @@ from etcdtool.cli._index import index_option
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes, write_objects
 from etcdtool.cli._records import record_fields, record_json, record_lines
-from etcdtool.cli._scanned import opened_rows, source_argument
+from etcdtool.cli._scanned import asked_keys, opened_rows, source_argument
 from etcdtool.cli.printers import WriteOut, write_bytes, write_lines
 from etcdtool.cli.text import json_text
 from etcdtool.errors import EtcdtoolError, UsageError
-from etcdtool.model.key_range import KeyRange
-from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget, get
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from etcdtool.operations.get import RangeAnswer
+    from etcdtool.cli._scanned import Opened
+    from etcdtool.operations.get import RangeAnswer, RangeRequest
 
 __all__ = ["get_command"]
 
-_ORDERS = {"": SortOrder.NONE, "ASCEND": SortOrder.ASCEND, "DESCEND": SortOrder.DESCEND}
-_TARGETS = {
-    "": SortTarget.KEY,
-    "CREATE": SortTarget.CREATE,
-    "KEY": SortTarget.KEY,
-    "MODIFY": SortTarget.MODIFY,
-    "VALUE": SortTarget.VALUE,
-    "VERSION": SortTarget.VERSION,
-}
+_ORDERS = {"", "ASCEND", "DESCEND"}
+_TARGETS = {"", "CREATE", "KEY", "MODIFY", "VALUE", "VERSION"}
 
 
 @command(
@@ -94,20 +84,19 @@ def get_command(
     --namespace leave in.
     """
     form = write_out()
-    kubernetes = take_kubernetes(flags)
+    kubernetes, limit = take_kubernetes(flags), flags["limit"]
     if kubernetes is not None:
         _refuse_with_objects(as_hex=as_hex, print_value_only=print_value_only, **flags)
+        flags["limit"] = 0  # it counts what --resource and --namespace leave in
         if not words:
             words, flags["prefix"] = ("",), True
-    request = _request(words, **flags)
-    if kubernetes is not None:  # --limit counts what --resource and --namespace leave in
-        request, limit = replace(request, limit=0), request.limit
+    _refuse_words(words, **flags)
     with opened_rows(source, "get", index=index) as opened:
-        answer = get(opened.image, request, find=opened.find, advance=opened.advance)
+        answer = _answer(opened, words, **flags)
         if kubernetes is not None:
             write_objects(kubernetes, answer, revision=answer.revision, limit=limit, form=form)
             return
-        _refuse_form(form, count_only=request.count_only, value_only=print_value_only)
+        _refuse_form(form, count_only=flags["count_only"], value_only=print_value_only)
         match form:
             case WriteOut.SIMPLE:
                 write_bytes(
@@ -121,16 +110,26 @@ def get_command(
                 _write_json(answer)
 
 
+def _answer(opened: Opened, words: tuple[str, ...], *, stream: bool, **flags: Any) -> RangeAnswer:
+    from etcdtool.operations.get import get  # noqa: PLC0415  the file is mapped meanwhile
+
+    request = _request(words, **flags)
+    if stream and request.keys.start:  # a server looks at the key first
+        _refuse_stream(request)
+    return get(opened.image, request, find=opened.find, advance=opened.advance)
+
+
 def _request(
-    words: tuple[str, ...], *, prefix: bool, from_key: bool, stream: bool, order: str, sort_by: str, **rest: Any
+    words: tuple[str, ...], *, prefix: bool, from_key: bool, order: str, sort_by: str, **rest: Any
 ) -> RangeRequest:
-    _refuse_words(words, prefix=prefix, from_key=from_key, order=order, sort_by=sort_by, **rest)
-    request = RangeRequest(
-        keys=_keys(*map(os.fsencode, words), prefix=prefix, from_key=from_key),
+    from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget  # noqa: PLC0415  likewise
+
+    return RangeRequest(
+        keys=asked_keys(*words, prefix=prefix, from_key=from_key),
         revision=max(rest["revision"], 0),
         limit=rest["limit"],
-        order=_ORDERS[order.upper()],
-        sort_by=_TARGETS[sort_by.upper()],
+        order=SortOrder[order.upper() or "NONE"],
+        sort_by=SortTarget[sort_by.upper() or "KEY"],
         keys_only=rest["keys_only"],
         count_only=rest["count_only"],
         create_revision_min=max(rest["min_create_rev"], 0),
@@ -138,9 +137,6 @@ def _request(
         mod_revision_min=max(rest["min_mod_rev"], 0),
         mod_revision_max=max(rest["max_mod_rev"], 0),
     )
-    if stream and request.keys.start:  # a server looks at the key first
-        _refuse_stream(request)
-    return request
 
 
 def _refuse_words(
@@ -166,12 +162,6 @@ def _refuse_words(
         least, greatest = rest[f"min_{what.lower()}_rev"], rest[f"max_{what.lower()}_rev"]
         if 0 < greatest < least:
             raise _not_there(f"getMin{what}Rev(={least}) > getMax{what}Rev(={greatest})")
-
-
-def _keys(key: bytes, range_end: bytes = b"", *, prefix: bool, from_key: bool) -> KeyRange:
-    if prefix:
-        return KeyRange.prefix(key)
-    return KeyRange.from_key(key) if from_key else KeyRange.of(key, range_end)
 
 
 def _refuse_stream(request: RangeRequest) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,11 @@ from etcdtool.cli._events import (
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._index import index_option
 from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
-from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, source_argument
+from etcdtool.cli._scanned import LOOK_EXIT_STATUS, asked_keys, opened_rows, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import Table, WriteOut, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.errors import EtcdtoolError, UsageError
-from etcdtool.model.key_range import KeyRange
 from etcdtool.operations.history import history
 
 if TYPE_CHECKING:
@@ -158,7 +156,8 @@ def history_command(
         if objects is None:
             raise click.MissingParameter(param_type="argument", param_hint="'KEY'")
         key, prefix = "", True
-    keys = _keys(os.fsencode(key), os.fsencode(range_end), prefix=prefix, from_key=from_key)
+    _refuse_words(range_end, prefix=prefix, from_key=from_key)
+    keys = asked_keys(key, range_end, prefix=prefix, from_key=from_key)
     with_values = with_values or objects is not None
     with opened_rows(source, "history", index=index) as opened:
         found = history(opened.image, keys, with_values=with_values, find=opened.find, advance=opened.advance)
@@ -177,14 +176,11 @@ def history_command(
         _tell_what_is_gone(found)
 
 
-def _keys(key: bytes, range_end: bytes, *, prefix: bool, from_key: bool) -> KeyRange:
+def _refuse_words(range_end: str, *, prefix: bool, from_key: bool) -> None:
     if prefix and from_key:
         raise UsageError("--prefix and --from-key cannot be set at the same time", hint="Choose one.")
     if range_end and (prefix or from_key):
         raise UsageError("RANGE_END does not go together with --prefix or --from-key", hint="Leave one out.")
-    if prefix:
-        return KeyRange.prefix(key)
-    return KeyRange.from_key(key) if from_key else KeyRange.of(key, range_end)
 
 
 def _tell_what_is_gone(found: Histories) -> None:
