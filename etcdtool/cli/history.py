@@ -185,4 +185,4 @@ def _refuse_words(range_end: str, *, prefix: bool, from_key: bool) -> None:
 
 def _tell_what_is_gone(found: Histories) -> None:
     if found.compact_revision > 0:
-        note(f"compacted at {found.compact_revision}: of what was superseded or deleted before, nothing is told here")
+        note(f"compacted at {found.compact_revision}: what was superseded or deleted before leaves no trace")

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 from support.histories import Entry, compacted, file_of, histories, newest
 
 from etcdtool.errors import EtcdtoolError
+from etcdtool.formats.bbolt.page import Image
 from etcdtool.model.events import EventKind
 from etcdtool.model.key_range import KeyRange
 from etcdtool.operations.browse import browse
 from etcdtool.operations.changes import changes
 from etcdtool.operations.deleted import deleted
+from etcdtool.operations.get import RangeRequest, get
 from etcdtool.operations.history import history
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from etcdtool.formats.engine import Engine
     from etcdtool.model.events import Event
@@ -137,3 +139,30 @@ def test_both_engines_list_the_same_at_any_revision(entries: list[Entry], revisi
             return error.message
 
     assert listed("columns") == listed("plain")
+
+
+@given(histories(), st.data())
+def test_any_damage_gives_one_answer_from_both(entries: list[Entry], data: st.DataObject) -> None:
+    damaged = bytearray(file_of(entries).image.data)
+    for _ in range(data.draw(st.integers(1, 4))):
+        # not the metas: without them there is nothing to compare
+        damaged[data.draw(st.integers(2048, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    image = Image.open(memoryview(bytes(damaged)), partial=True)
+    prefix = data.draw(PREFIXES)
+    keys = KeyRange.prefix(prefix)
+    asked: list[Callable[[Engine], Any]] = [
+        lambda engine: list(get(image, RangeRequest(keys=keys), engine=engine)),
+        lambda engine: browse(image, prefix, engine=engine),
+        lambda engine: list(history(image, keys, with_values=True, engine=engine)),
+        lambda engine: list(changes(image, keys, engine=engine)),
+        lambda engine: list(deleted(image, 0, keys, engine=engine)),
+    ]
+    for ask in asked:
+        assert outcome(ask, "columns") == outcome(ask, "plain")
+
+
+def outcome(ask: Callable[[Engine], Any], engine: Engine) -> Any:
+    try:
+        return ask(engine)
+    except EtcdtoolError as error:
+        return type(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -193,3 +195,44 @@ def test_a_data_dir_with_v2_keys_alone_says_where_they_are(words: list[str]) -> 
     assert done.exit_code == 0
     assert "etcdtool v2 list DATA_DIR" in done.stderr
     assert "v2 list" not in invoke(verb, samples.packed("v3/3.7/snapshot.db.gz"), *rest).stderr
+
+
+VERBS = (
+    ["get", "txn/", "--prefix"],
+    ["list", "leased/"],
+    ["history", "leased/", "--prefix", "--values"],
+    ["changes", "--from-rev", "1500", "--to-rev", "1530"],
+    ["deleted", "--since-rev", "1490", "--prefix", "leased/"],
+)
+
+
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_a_terminal_of_80_columns_and_a_pipe_get_the_same_text(
+    snapshot: Path, words: list[str], no_color: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("COLUMNS", "80")
+    verb, *rest = words
+    argv = [sys.executable, "-m", "etcdtool", verb, str(snapshot), *rest]
+    piped = subprocess.run(argv, capture_output=True, text=True, check=True)
+    code = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))"
+    terminal = subprocess.run(
+        [sys.executable, "-c", code, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+    )
+    assert terminal.stdout == piped.stdout + piped.stderr
+    assert "\x1b" not in terminal.stdout
+    assert max(map(len, terminal.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [["get", "", "--prefix"], ["list"], ["history", "", "--prefix"], ["changes"]])
+def test_a_reader_that_leaves_early_is_no_error(snapshot: Path, words: list[str]) -> None:
+    verb, *rest = words
+    argv = [sys.executable, "-m", "etcdtool", verb, str(snapshot), *rest]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in {0, 141}
