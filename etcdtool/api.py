@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from etcdtool.operations.changes import Changes
     from etcdtool.operations.cluster_lists import Authentication, Members
     from etcdtool.operations.deleted import Deleted
+    from etcdtool.operations.diff import Diff, DiffOptions
     from etcdtool.operations.export import Exported
     from etcdtool.operations.get import RangeAnswer
     from etcdtool.operations.hashkv import HashKV
@@ -244,6 +245,20 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
         from etcdtool.operations.top import top  # noqa: PLC0415
 
         return top(self._database, options)
+
+    def diff(self, other: Snapshot, options: DiffOptions | None = None) -> Diff:
+        """Compare with another snapshot that comes after this one, as ``snapshot diff`` does.
+
+        Returns:
+            A `Diff`: ``equal``, ``keys`` and what differs beside keys.
+
+        Raises:
+            EtcdtoolError: a file does not hold the revision asked for, or there is none that both hold.
+            FormatError: one of them is damaged.
+        """
+        from etcdtool.operations.diff import diff  # noqa: PLC0415
+
+        return diff(self._database, other._database, options)
 
     def leases(self, *, with_keys: bool = False) -> Leases:
         """Return the leases that are granted, and those that keys name without being granted; as ``lease list`` does.

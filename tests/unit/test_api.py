@@ -96,6 +96,29 @@ def test_columns_hold_every_revision(path: Path) -> None:
                     assert (found.value, found.lease) == (columns.value(row), columns.lease[row])
 
 
+def test_members_of_a_cluster_are_equal_and_other_files_are_not() -> None:
+    with (
+        etcdtool.open(samples.packed("v3-cluster/3.6/snapshot-n0.db.gz")) as one,
+        etcdtool.open(samples.packed("v3-cluster/3.6/snapshot-n1.db.gz")) as other,
+        etcdtool.open(samples.packed("v3/3.6/snapshot.db.gz")) as third,
+    ):
+        assert one.diff(other).equal
+        found = one.diff(third)
+        assert not found.equal
+        keys = [{record.key for record in side.range(etcdtool.KeyRange.everything())} for side in (one, third)]
+        assert {change.key for change in found.keys.differences() if change.before is None} == keys[1] - keys[0]
+        assert {change.key for change in found.keys.differences() if change.after is None} == keys[0] - keys[1]
+
+
+def test_what_stands_beside_keys_is_that_of_the_commands(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with etcdtool.open(path) as snapshot:
+        members = asked(capsys, "member", "list", str(path))["members"]
+        assert [one.id for one in snapshot.members().members] == [one["ID"] for one in members]
+        leases = asked(capsys, "lease", "list", str(path))["leases"] or []
+        assert [one.id for one in snapshot.leases().granted] == [int(one["id"]) for one in leases]
+        assert snapshot.auth().enabled == asked(capsys, "auth", str(path))["enabled"]
+
+
 def test_a_key_is_bytes_or_text_and_may_be_gone() -> None:
     with etcdtool.open(samples.packed("k8s/3.6/snapshot.db.gz")) as snapshot:
         assert snapshot.get("/registry/health") == snapshot.get(b"/registry/health") is not None
