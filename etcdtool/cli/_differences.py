@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etcdtool.cli._kubernetes import changed_lines
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import Table, WriteOut, draw, write_lines
 from etcdtool.cli.text import human_size, json_text, printable, printable_bytes, quoted
@@ -14,6 +15,7 @@ from etcdtool.model.key_differences import KeyChange
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from etcdtool.cli._kubernetes import Kubernetes
     from etcdtool.model.key_differences import KeyDifference, KeySide
     from etcdtool.operations.diff import Diff, Side
     from etcdtool.operations.diff_cluster import ClusterDifference
@@ -36,6 +38,9 @@ _WORDS = {
 }
 
 
+_WITH_VALUES = frozenset({KeyChange.ADDED, KeyChange.REMOVED, KeyChange.CHANGED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffView:
     """What was found.
@@ -44,11 +49,13 @@ class DiffView:
         found: the differences.
         summary: whether to count alone.
         values: whether to show values.
+        objects: reads them as objects of Kubernetes; None: they are shown as they are.
     """
 
     found: Diff
     summary: bool
     values: bool
+    objects: Kubernetes | None = None
 
     def write(self, form: WriteOut) -> None:
         """Print it on stdout as it is read from the files, but for a table, which needs all of it."""
@@ -71,7 +78,7 @@ class DiffView:
         yield f"+++ {_side(found.after)}"
         if not self.summary:
             for difference in self._keys():
-                yield from _key_lines(difference, values=self.values)
+                yield from _key_lines(difference, values=self.values, objects=self.objects)
             for one in found.beside_keys():
                 yield f"{_sign(one)} {printable(one.name)}{_said(one)}"
         yield from self._sums()
@@ -125,7 +132,7 @@ class DiffView:
             yield "Own", f"{quoted(own.name)} {quoted(_or_absent(own.before))} {quoted(_or_absent(own.after))}"
         if not self.summary:
             for difference in self._keys():
-                yield from _key_fields(difference, values=self.values)
+                yield from _key_fields(difference, values=self.values, objects=self.objects)
             for one in found.beside_keys():
                 yield from _cluster_fields(one)
 
@@ -158,7 +165,7 @@ class DiffView:
 
     def _records(self) -> Iterator[dict[str, Any]]:
         for difference in self._keys():
-            yield _key_json(difference, values=self.values)
+            yield _key_json(difference, values=self.values, objects=self.objects)
         for one in self.found.beside_keys():
             yield {
                 "section": one.section,
@@ -169,7 +176,7 @@ class DiffView:
             }
 
 
-def _key_lines(difference: KeyDifference, *, values: bool) -> Iterator[str]:
+def _key_lines(difference: KeyDifference, *, values: bool, objects: Kubernetes | None) -> Iterator[str]:
     """Say how a key differs, in one line; its values below where they are asked for."""
     before, after = difference.before, difference.after
     if before is None or after is None:
@@ -180,10 +187,22 @@ def _key_lines(difference: KeyDifference, *, values: bool) -> Iterator[str]:
     else:
         told = ", ".join(_turns(difference.change, before, after))
     yield f"{_SIGNS[difference.change]} {printable_bytes(difference.key)} ({told})"
-    if values and difference.change is not KeyChange.TOUCHED:
+    if objects is not None and difference.change in _WITH_VALUES:
+        yield from (f"    {line}" for line in _object_lines(difference, objects))
+    elif values and difference.change is not KeyChange.TOUCHED:
         for sign, side in (("-", before), ("+", after)):
             if side is not None:
                 yield f"    {sign} {_quoted_bytes(bytes(side.value))}"
+
+
+def _object_lines(difference: KeyDifference, objects: Kubernetes) -> list[str]:
+    before, after = (
+        objects.lines(difference.key, None if side is None else bytes(side.value))
+        for side in (difference.before, difference.after)
+    )
+    if before and after:
+        return changed_lines(before, after)
+    return [f"- {line}" for line in before] + [f"+ {line}" for line in after]
 
 
 def _turns(change: KeyChange, before: KeySide, after: KeySide) -> Iterator[str]:
@@ -199,7 +218,7 @@ def _turns(change: KeyChange, before: KeySide, after: KeySide) -> Iterator[str]:
         yield f"lease {_lease(before)} -> {_lease(after)}"
 
 
-def _key_fields(difference: KeyDifference, *, values: bool) -> Iterator[tuple[str, str]]:
+def _key_fields(difference: KeyDifference, *, values: bool, objects: Kubernetes | None) -> Iterator[tuple[str, str]]:
     yield "", ""
     yield "Change", difference.change.value
     yield "Key", _quoted_bytes(difference.key)
@@ -208,7 +227,10 @@ def _key_fields(difference: KeyDifference, *, values: bool) -> Iterator[tuple[st
             continue
         for title, number in _side_json(side, values=False).items():
             yield f"{name}{title[0].upper()}{title[1:]}", str(number)
-        if values:
+        if objects is not None:
+            record = objects.record(difference.key, bytes(side.value))
+            yield f"{name}Object", quoted(json_text(record["object"]))
+        elif values:
             yield f"{name}Value", _quoted_bytes(bytes(side.value))
 
 
@@ -220,15 +242,21 @@ def _cluster_fields(one: ClusterDifference) -> Iterator[tuple[str, str]]:
     yield "After", quoted(_or_nothing(one.after))
 
 
-def _key_json(difference: KeyDifference, *, values: bool) -> dict[str, Any]:
+def _key_json(difference: KeyDifference, *, values: bool, objects: Kubernetes | None) -> dict[str, Any]:
     before, after = difference.before, difference.after
     return {
         "section": "keys",
         "change": difference.change.value,
         **text_or_base64("key", difference.key),
-        "before": None if before is None else _side_json(before, values=values),
-        "after": None if after is None else _side_json(after, values=values),
+        "before": None if before is None else _shown_side(difference.key, before, values=values, objects=objects),
+        "after": None if after is None else _shown_side(difference.key, after, values=values, objects=objects),
     }
+
+
+def _shown_side(key: bytes, side: KeySide, *, values: bool, objects: Kubernetes | None) -> dict[str, Any]:
+    if objects is None:
+        return _side_json(side, values=values)
+    return _side_json(side, values=False) | objects.record(key, bytes(side.value))
 
 
 def _side_json(side: KeySide, *, values: bool) -> dict[str, Any]:

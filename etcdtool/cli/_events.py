@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
+from etcdtool.cli._kubernetes import changed_lines
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.text import human_size, json_text, quoted
 from etcdtool.model.events import EventKind
@@ -22,7 +22,6 @@ __all__ = [
     "event_fields",
     "event_json",
     "note",
-    "object_text",
     "shown_lease",
     "shown_size",
     "value_lines",
@@ -74,32 +73,21 @@ def event_fields(event: Event, *, objects: Kubernetes | None = None) -> Iterable
     yield "", ""
 
 
-def value_lines(event: Event, indent: int, *, objects: Kubernetes | None, before: str | None = None) -> Iterator[str]:
-    """Yield the value of an event as ``-w simple`` prints it: a quoted line, or an object as YAML.
+def value_lines(event: Event, indent: int, *, objects: Kubernetes | None, before: bytes | None = None) -> Iterator[str]:
+    """Yield the value of an event as ``-w simple`` prints it: a quoted line, or an object as a document.
 
     Args:
-        event: one whose value was asked for.
+        event: an event.
         indent: spaces before each line.
         objects: how objects are read; None: values are printed as they are.
-        before: the object as it was before, as `object_text` gives it: only what changed is printed then.
+        before: the value before, where only what changed of an object is to be told.
     """
     if event.value is None:
         return
-    if objects is None:
-        yield f"{'':>{indent}}{quoted_bytes(event.value)}"
-        return
-    lines = object_text(event, objects).splitlines()
-    if before is not None:
-        changed = list(unified_diff(before.splitlines(), lines, n=1, lineterm=""))[2:]
-        lines = [line for line in changed if not line.startswith("@@")] or ["nothing that is shown changed"]
+    lines = [quoted_bytes(event.value)] if objects is None else objects.lines(event.key, event.value)
+    if objects is not None and before is not None:
+        lines = changed_lines(objects.lines(event.key, before), lines)
     yield from (f"{'':>{indent}}{line}" for line in lines)
-
-
-def object_text(event: Event, objects: Kubernetes) -> str:
-    """Return the object of an event as a document, without the line that names its key."""
-    assert event.value is not None
-    text = objects.text(event.key, event.value)
-    return text if objects.form == "json" else "\n".join(text.split("\n")[2:])
 
 
 def shown_size(event: Event) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from difflib import unified_diff
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMS",
     "Kubernetes",
+    "changed_lines",
     "document_text",
     "etcd_prefix_option",
     "kubernetes_from",
@@ -49,6 +51,7 @@ _OPTIONS = (
     "show_secrets",
     "etcd_prefixes",
 )
+_LINES_OF_THE_KEY = 2
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 etcd_prefix_option = click.option(
     "--etcd-prefix",
@@ -82,10 +85,24 @@ class Kubernetes:
         """Return the object of a key and value for a document of the caller's."""
         return self.reader.read(key, value).as_json()
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether ``--resource`` or ``--namespace`` were given."""
+        return bool(self.selection.resource or self.selection.namespace)
+
     def takes(self, key: bytes) -> bool:
         """Tell whether ``--resource`` and ``--namespace`` leave a key in."""
-        asked = self.selection
-        return not (asked.resource or asked.namespace or asked.name) or asked.object_of(key) is not None
+        return not self.is_narrowed or key in self.selection
+
+    def lines(self, key: bytes, value: bytes | None) -> list[str]:
+        """Return the lines of an object's document, without the one that names its key; none where there is no value.
+
+        They are for comparing two states of it.
+        """
+        if value is None:
+            return []
+        lines = self.text(key, value).splitlines()
+        return lines if self.form == "json" else lines[_LINES_OF_THE_KEY:]
 
 
 def reader_options(function: _Function) -> _Function:
@@ -179,6 +196,12 @@ def selection_of(
 
     prefixes = tuple(f"/{prefix.strip('/')}".encode() for prefix in etcd_prefixes) or ETCD_PREFIXES
     return Selection(resource=resource, namespace=namespace, name=name, prefixes=prefixes)
+
+
+def changed_lines(before: list[str], after: list[str]) -> list[str]:
+    """Return what changed in an object, by lines that begin with ``-`` and ``+``, and one around each."""
+    found = [line for line in unified_diff(before, after, n=1, lineterm="") if not line.startswith("@@")]
+    return found[2:] or ["nothing that is shown changed"]
 
 
 def _decorated(function: _Function, *options: Callable[[_Function], _Function]) -> _Function:

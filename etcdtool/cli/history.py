@@ -12,7 +12,6 @@ from etcdtool.cli._events import (
     event_fields,
     event_json,
     note,
-    object_text,
     shown_lease,
     shown_size,
     value_lines,
@@ -82,14 +81,13 @@ class _History:
             yield from self._lines(of_key)
 
     def _lines(self, of_key: KeyHistory) -> Iterator[str]:
-        before: str | None = None
+        before: bytes | None = None
         for event in of_key.events:
             if gap := _gap(event):
                 yield f"{'':>14}({gap}: {compacted_at(self.found.compact_revision)})"
             yield _line(_cells(event))
             yield from value_lines(event, 14, objects=self.objects, before=before)
-            if self.objects is not None:  # of the next one only what changed is told
-                before = None if event.value is None else object_text(event, self.objects)
+            before = event.value
 
     def table(self) -> Table:
         rows = [[*_cells(event), printable_bytes(of_key.key)] for of_key in self.keys() for event in of_key.events]

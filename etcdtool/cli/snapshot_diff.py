@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._groups import command, exit_status, write_out
+from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
 from etcdtool.cli.progress import Advance, Progress
 from etcdtool.errors import UsageError
 from etcdtool.sources import open_database
@@ -54,9 +55,11 @@ _STDIN = Path("-")
 )
 @click.option("--summary", is_flag=True, help="Count, and list nothing.")
 @click.option("--values", is_flag=True, help="Show values; they may be secrets.")
+@kubernetes_options
 @click.pass_context
 def diff_command(
     context: click.Context,
+    /,
     *,
     before: Path,
     after: Path,
@@ -67,6 +70,7 @@ def diff_command(
     ignored: Sequence[str],
     summary: bool,
     values: bool,
+    **given: Any,
 ) -> None:
     """Say what two snapshots, db files or data dirs, also compressed, hold otherwise.
 
@@ -74,8 +78,15 @@ def diff_command(
     value with another lease, = written again with the same (--metadata). Leases, users and roles, members, alarms and
     versions follow. How far each had applied its log and compacted its history is told, and makes no difference: two
     members of one cluster are equal.
+
+    With --k8s the values are shown as objects of Kubernetes: what was added and removed whole, and what changed by its
+    lines. With --resource or --namespace only those objects are compared.
     """
     form = write_out()
+    objects = take_kubernetes(given)
+    chosen = objects.selection if objects is not None and objects.is_narrowed else None
+    if chosen is not None and prefix is not None:
+        raise UsageError("--prefix does not go with --resource and --namespace", hint="Leave one of them out")
     if before == after == _STDIN:
         raise UsageError("both sources are stdin", hint="Give a file for one of them")
     with contextlib.ExitStack() as stack:
@@ -85,6 +96,7 @@ def diff_command(
 
         options = DiffOptions(
             prefix=None if prefix is None else os.fsencode(prefix),
+            chosen=chosen,
             revision=revision or 0,
             at_common_revision=at_common_revision,
             metadata=metadata,
@@ -93,6 +105,6 @@ def diff_command(
         with Progress("diff") as progress:
             advance = Advance(progress, sum(database.size for database in databases))
             found = diff(databases[0], databases[1], options, advance=advance)
-        DiffView(found=found, summary=summary, values=values).write(form)
+        DiffView(found=found, summary=summary, values=values or objects is not None, objects=objects).write(form)
     if not found.equal:
         context.exit(_DIFFERENT)

@@ -51,6 +51,11 @@ class UnalignedWords:
         tail = bytes(data[self._safe_count :]).ljust(2 * _WORD_SIZE, b"\0")
         self._tail: NDArray[np.uint64] = np.ndarray((_WORD_SIZE + 1,), dtype="<u8", buffer=tail, strides=(1,))
 
+    @property
+    def data(self) -> memoryview:
+        """The file."""
+        return self._data
+
     def rows(self, offsets: NDArray[np.int64], count: int) -> NDArray[np.uint64]:
         """Return ``count`` words at each offset, one behind the other, as an array of that many columns.
 

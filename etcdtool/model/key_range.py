@@ -7,7 +7,7 @@ Upstream: ``server/storage/mvcc/index.go``, ``client/v3/op.go`` (``GetPrefixRang
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -16,12 +16,24 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.words import UnalignedWords
 
-__all__ = ["KeyRange"]
+__all__ = ["KeyChoice", "KeyRange"]
 
 _WORD_SIZE = 8
 _FROM_KEY_ON = b"\0"
 _FIRST_KEY = b"\0"
 """The smallest key that a client can write: the empty one is refused by servers."""
+
+
+class KeyChoice(Protocol):
+    """Which keys are asked for: a range, or whatever else can tell."""
+
+    def __contains__(self, key: bytes, /) -> bool: ...
+
+    def mask(
+        self, words: UnalignedWords, start: NDArray[np.integer[Any]], size: NDArray[np.integer[Any]]
+    ) -> NDArray[np.bool_]:
+        """Tell of each key whether it is asked for; see `KeyRange.mask`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
     from etcdtool.model.compactions import Compactions
-    from etcdtool.model.key_range import KeyRange
+    from etcdtool.model.key_range import KeyChoice
     from etcdtool.model.revisions import Revisions
 
 __all__ = ["Ends", "KeyState", "find_ends"]
@@ -126,7 +126,7 @@ class KeyState:
         cls,
         image: Image,
         revision: int,
-        keys: KeyRange,
+        keys: KeyChoice,
         *,
         name: str = "",
         engine: Engine = "columns",
@@ -191,7 +191,7 @@ class KeyState:
             raise error.at(self.name) from None
 
 
-def _chosen(found: Keys, keys: KeyRange, engine: Engine) -> NDArray[np.bool_]:
+def _chosen(found: Keys, keys: KeyChoice, engine: Engine) -> NDArray[np.bool_]:
     if engine == "plain":
         return np.array([found(row) in keys for row in range(len(found.start))], dtype=np.bool_)
     return keys.mask(found.words, found.start, found.size)

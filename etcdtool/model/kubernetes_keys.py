@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ETCD_PREFIXES", "ObjectKey", "parse_key", "plural", "resource_folders"]
+__all__ = ["ETCD_PREFIXES", "ObjectKey", "is_own", "parse_key", "plural", "resource_folders"]
 
 ETCD_PREFIXES = (b"/registry", b"/kubernetes.io", b"/openshift.io")
 """What API servers write below unless they were told otherwise: Kubernetes, and both halves of OpenShift."""
@@ -22,6 +22,8 @@ _FOLDERS = {
     "ingress": "ingresses",
     "services/specs": "services",
     "services/endpoints": "endpoints",
+    "apiextensions.k8s.io/customresourcedefinitions": "customresourcedefinitions",
+    "apiregistration.k8s.io/apiservices": "apiservices",
 }
 """Where the folder is not called as the resource is."""
 
@@ -56,6 +58,45 @@ _SHORT_NAMES = {
     "svc": "services",
 }
 """What ``kubectl`` takes too."""
+
+_OWN_RESOURCES = frozenset(_SHORT_NAMES.values()) | {
+    "apiservices",
+    "clusterrolebindings",
+    "clusterroles",
+    "componentstatuses",
+    "controllerrevisions",
+    "csidrivers",
+    "csinodes",
+    "csistoragecapacities",
+    "deviceclasses",
+    "endpointslices",
+    "flowschemas",
+    "ingressclasses",
+    "ipaddresses",
+    "jobs",
+    "leases",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "mutatingwebhookconfigurations",
+    "podtemplates",
+    "prioritylevelconfigurations",
+    "resourceclaims",
+    "resourceclaimtemplates",
+    "resourceslices",
+    "rolebindings",
+    "roles",
+    "runtimeclasses",
+    "secrets",
+    "servicecidrs",
+    "storageversionmigrations",
+    "storageversions",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "validatingwebhookconfigurations",
+    "volumeattachments",
+    "volumeattributesclasses",
+}
+"""Resources of Kubernetes' own; a custom resource may be called the same, and is named with its group then."""
 
 _CLUSTER_NAMED = frozenset({"ranges", "masterleases", "peerserverleases"})
 """What API servers keep beside objects: one name each, no namespace."""
@@ -110,6 +151,11 @@ def resource_folders(resource: str) -> tuple[str, ...]:
         return f"{group}/{name}", name
     folders = [folder for folder, called in _FOLDERS.items() if called == name]
     return *folders, name
+
+
+def is_own(resource: str) -> bool:
+    """Tell whether a plural without a group is one of Kubernetes' own resources."""
+    return resource in _OWN_RESOURCES
 
 
 def plural(word: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.engine import Engine
     from etcdtool.model.key_differences import KeyDifferences
+    from etcdtool.model.key_range import KeyChoice
     from etcdtool.model.key_state import Ends
     from etcdtool.operations.diff_cluster import ClusterDifference, LeaseDifferences, NamedDatabase, Own
 
@@ -33,6 +34,7 @@ class DiffOptions:
 
     Attributes:
         prefix: keys that begin so, and nothing beside keys; None: all keys, and the rest.
+        chosen: keys that are among these, and nothing beside keys; goes before the prefix.
         revision: at which keys are compared; 0: at the newest of each file.
         at_common_revision: at the newest that both hold.
         metadata: whether a key counts that was written again with the same value.
@@ -40,6 +42,7 @@ class DiffOptions:
     """
 
     prefix: bytes | None = None
+    chosen: KeyChoice | None = None
     revision: int = 0
     at_common_revision: bool = False
     metadata: bool = False
@@ -146,12 +149,15 @@ def diff(
         with naming(one.name):
             ends.append(find_ends(one.image, engine=engine))
     revisions = _revisions(both, ends, options)
-    keys = KeyRange.everything() if options.prefix is None else KeyRange.prefix(options.prefix)
+    keys: KeyChoice = KeyRange.everything() if options.prefix is None else KeyRange.prefix(options.prefix)
+    if options.chosen is not None:
+        keys = options.chosen
+    only_keys = options.prefix is not None or options.chosen is not None
     states = []
     for one, revision in zip(both, revisions, strict=True):
         with naming(one.name):
             states.append(KeyState.read(one.image, revision, keys, name=one.name, engine=engine, advance=advance))
-    sections = () if options.prefix is not None else tuple(one for one in SECTIONS if one not in options.ignored)
+    sections = () if only_keys else tuple(one for one in SECTIONS if one not in options.ignored)
     return Diff(
         before=_side(before, ends[0], states[0]),
         after=_side(after, ends[1], states[1]),

@@ -21,6 +21,7 @@ FOLDER = "k8s-objects/3.6"
 EXPECTED: dict[str, Any] = samples.expected(FOLDER)
 GO_JSON: dict[str, Any] = EXPECTED["go_json"]
 SECRET = "/registry/secrets/shop/database"
+OTHER = samples.unpack("k8s/3.6/snapshot.db.gz")
 PASSWORD = b"top-secret-password"
 LEAKS = (PASSWORD, base64.b64encode(PASSWORD), base64.b64encode(base64.b64encode(PASSWORD)), PASSWORD.hex().encode())
 
@@ -83,8 +84,8 @@ def test_nothing_of_a_secret_shows(
     words: list[str], with_reading: bool, snapshot: Path, reading: list[str], tmp_path: Path
 ) -> None:
     options = reading if with_reading and words[0] not in {"k8s", "list"} else []
-    done = invoke(*(word.format(snapshot=snapshot, new=tmp_path) for word in words), *options)
-    assert done.exit_code == 0, done.stderr
+    done = invoke(*(word.format(snapshot=snapshot, other=OTHER, new=tmp_path) for word in words), *options)
+    assert done.exit_code == (3 if "diff" in words else 0), done.stderr
     printed = done.raw + done.stderr.encode() + b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert [leak for leak in LEAKS if leak in printed] == []
     if words[0] not in {"k8s", "list"}:
@@ -93,7 +94,9 @@ def test_nothing_of_a_secret_shows(
 
 @pytest.mark.parametrize("words", [words for words in ALL_WORDS if words[0] not in {"k8s", "list"}], ids=" ".join)
 def test_it_shows_when_it_is_asked_for(words: list[str], snapshot: Path, reading: list[str], tmp_path: Path) -> None:
-    done = invoke(*(word.format(snapshot=snapshot, new=tmp_path) for word in words), *reading, "--show-secrets")
+    done = invoke(
+        *(word.format(snapshot=snapshot, other=OTHER, new=tmp_path) for word in words), *reading, "--show-secrets"
+    )
     printed = done.raw + b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert base64.b64encode(PASSWORD) in printed
     assert b"redacted: " not in printed
@@ -223,3 +226,44 @@ def test_list_gives_what_k8s_list_gives(snapshot: Path) -> None:
             assert listed == invoke("k8s", "list", snapshot, *words, "-w", form)
     below = json.loads(invoke("list", snapshot, "/registry/services/specs/", "--k8s", "-w", "json").stdout)
     assert [item["name"] for item in below] == ["db", "web"]
+
+
+@pytest.fixture(scope="module")
+def earlier(snapshot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a snapshot of what was there at revision 4."""
+    folder = tmp_path_factory.mktemp("earlier")
+    assert invoke("export", snapshot, "-o", folder / "e.jsonl", "--rev", 4, "--only-keys").exit_code == 0
+    assert invoke("import", folder / "e.jsonl", "-o", folder / "earlier.db").exit_code == 0
+    return folder / "earlier.db"
+
+
+def test_a_difference_is_told_by_the_object_s_lines(snapshot: Path, earlier: Path, reading: list[str]) -> None:
+    done = invoke("snapshot", "diff", earlier, snapshot, "--resource", "deploy", *reading)
+    assert done.exit_code == 3
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines if "/registry/" in line and line[0] in "+-~"] == [
+        ["+", "/registry/deployments/shop/by-secretbox"],
+        ["~", "/registry/deployments/shop/web"],
+    ]
+    changed = lines[lines.index("    -kind: StatefulSet") :]
+    assert changed[1] == "    +kind: Deployment"
+    assert "    +  replicas: 0" in changed
+    assert lines[-3].startswith("keys: 1 added, 0 removed, 1 changed, ")
+
+
+def test_only_what_is_asked_for_is_compared(snapshot: Path, earlier: Path, reading: list[str]) -> None:
+    def diff(*words: object) -> dict[str, Any]:
+        done = invoke("snapshot", "diff", earlier, snapshot, *words, "-w", "json")
+        assert done.exit_code == (0 if json.loads(done.stdout)["equal"] else 3)
+        return dict(json.loads(done.stdout))
+
+    assert diff("--resource", "daemonset", "--namespace", "shop")["equal"]
+    found = diff("--namespace", "shop", *reading)
+    assert {change["key"].split("/")[-2] for change in found["changes"]} == {"shop"}
+    gone = [change for change in found["changes"] if change["change"] == "removed"]
+    assert [change["key"] for change in gone] == ["/registry/configmaps/shop/gone"]
+    assert gone[0]["before"]["object"]["data"]["currency"] == "EUR"
+    whole = diff("--resource", "secrets", *reading, "--show-secrets")["changes"]
+    assert whole[-1]["after"]["object"] == GO_JSON[SECRET]
+    refused = invoke("snapshot", "diff", earlier, snapshot, "--resource", "cm", "--prefix", "/a")
+    assert (refused.exit_code, refused.stdout) == (2, "")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model.key_range import KeyRange
-from etcdtool.model.kubernetes_keys import ETCD_PREFIXES, ObjectKey, parse_key, plural, resource_folders
+from etcdtool.model.kubernetes_keys import ETCD_PREFIXES, ObjectKey, is_own, parse_key, plural, resource_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from etcdtool.formats.words import UnalignedWords
     from etcdtool.model.keyspace import Keyspace
 
 __all__ = ["Selection"]
+
+_OWN_GROUPS = frozenset({"", "apiextensions.k8s.io", "apiregistration.k8s.io"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,9 @@ class Selection:
         found = parse_key(key, self.prefixes)
         return found if found is not None and self._takes(found) else None
 
+    def __contains__(self, key: bytes) -> bool:
+        return self.object_of(key) is not None
+
     def rows(self, keyspace: Keyspace, live: NDArray[np.int64]) -> Iterator[tuple[bytes, int]]:
         """Yield key and row of each object asked for, in the order of the keys.
 
@@ -48,30 +54,33 @@ class Selection:
             keyspace: the keys.
             live: the rows to look at, such as `Keyspace.rows_at` gives them.
         """
-        rows = live[self.mask(keyspace, live)]
-        found = sorted((keyspace.key_of(row), row) for row in rows.tolist())
-        yield from ((key, row) for key, row in found if self.object_of(key) is not None)
-
-    def mask(self, keyspace: Keyspace, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of each of some rows whether its key may be asked for; what a key names has the last word."""
         words = unaligned_words(keyspace.data)
-        start, size = keyspace.key_start[rows], keyspace.key_size[rows]
-        found = np.zeros(len(rows), dtype=np.bool_)
+        rows = live[self.mask(words, keyspace.key_start[live], keyspace.key_size[live])]
+        yield from sorted((keyspace.key_of(row), row) for row in rows.tolist())
+
+    def mask(
+        self, words: UnalignedWords, start: NDArray[np.integer[Any]], size: NDArray[np.integer[Any]]
+    ) -> NDArray[np.bool_]:
+        """Tell of each key whether it is asked for, as `KeyRange.mask` does.
+
+        Which resource it is of is told by columns; only what is left is looked at one by one.
+        """
+        found = np.zeros(len(start), dtype=np.bool_)
         for asked in self._ranges():
             found |= asked.mask(words, start, size)
-        if found.any() or not self.resource or "." in self.resource:
-            return found
-        for prefix in self.prefixes:  # the plural of a custom resource lies below a group that was not said
-            found |= KeyRange.prefix(prefix + b"/").mask(words, start, size)
+        for place in np.flatnonzero(found).tolist():
+            first = int(start[place])
+            found[place] = bytes(words.data[first : first + int(size[place])]) in self
         return found
 
     def _ranges(self) -> Iterator[KeyRange]:
         namespace = f"{self.namespace}/" if self.namespace else ""
+        resource = plural(self.resource)
         for prefix in self.prefixes:
-            if not self.resource:
-                yield KeyRange.prefix(prefix + b"/")
+            if not resource or not ("." in resource or is_own(resource)):
+                yield KeyRange.prefix(prefix + b"/")  # a custom resource lies below a group that was not said
                 continue
-            for folder in resource_folders(plural(self.resource)):
+            for folder in resource_folders(resource):
                 yield KeyRange.prefix(prefix + f"/{folder}/{namespace}".encode())
 
     def _takes(self, found: ObjectKey) -> bool:
@@ -82,5 +91,8 @@ class Selection:
         if not self.resource:
             return True
         resource, _, group = plural(self.resource).partition(".")
-        # Kubernetes' own groups are not in the key: deployments.apps lies in deployments
-        return found.resource == resource and (not group or found.group in {"", group})
+        if found.resource != resource:
+            return False
+        if group:  # Kubernetes' own groups are not in the key: deployments.apps lies in deployments
+            return found.group == group or (not found.group and is_own(resource))
+        return not is_own(resource) or found.group in _OWN_GROUPS
