@@ -74,8 +74,9 @@ def test_every_flag_answers_as_the_server_does(
 
 
 def fixtures() -> list[Any]:
-    """Give every snapshot among the samples of v3 data with the version of etcd that it is served by."""
-    found = [name for name in samples.databases() if name.split("/")[0] in FOLDERS]
+    """Give every snapshot and restored data dir among the samples of v3 data."""
+    restored = [name for name in samples.archives() if "restored" in name]
+    found = [name for name in [*samples.databases(), *restored] if name.split("/")[0] in FOLDERS]
     return [
         pytest.param(name, id=name, marks=[] if name == "k8s/3.6/snapshot.db.gz" else [pytest.mark.full])
         for name in found
@@ -83,18 +84,22 @@ def fixtures() -> list[Any]:
 
 
 @pytest.mark.parametrize("name", fixtures())
-def test_every_fixture_answers_as_a_server_that_was_restored_from_it(
+def test_every_fixture_answers_as_a_server_on_its_data(
     name: str, tmp_path: Path, rng: random.Random, pytestconfig: pytest.Config
 ) -> None:
-    version, snapshot = name.split("/")[1].replace("3.2", "3.4"), samples.unpack(name)
+    version, source = name.split("/")[1].replace("3.2", "3.4"), samples.unpack(name)
     user = ROOT if name.startswith(("v3/", "v3-cluster/")) else ()
-    real.restore(version, snapshot, tmp_path / "data", skip_hash_check=True)
+    if source.is_dir():
+        data_dir = samples.fresh(name, tmp_path)
+    else:
+        data_dir = tmp_path / "data"
+        real.restore(version, source, data_dir, skip_hash_check=True)
     full = pytestconfig.getoption("--full")
-    with real.Server(version, tmp_path / "data") as server:
+    with real.Server(version, data_dir) as server:
         compacted = server.etcdctl_json("endpoint", "hashkv", *user)[0]["HashKV"]["compact_revision"]
         keys = keys_of(server, compacted, user)
         revision = server.etcdctl_json("get", "/nothing", *user)["header"]["revision"]
         shares = hold_calls(
-            server, snapshot, Store(keys, compacted, revision), rng, FIXTURE_CALLS_FULL if full else FIXTURE_CALLS, user
+            server, source, Store(keys, compacted, revision), rng, FIXTURE_CALLS_FULL if full else FIXTURE_CALLS, user
         )
     assert shares.errors > 0
