@@ -26,6 +26,8 @@ CHANGES = 150
 PAGE_SIZE = 4096
 PAGES_OF_A_DEFRAG = 4
 """A new file of bbolt begins with a freelist and an empty root, which its first commit leaves as free pages."""
+PAGES_OF_A_LAST_SPLIT = 2
+"""What is left of a bucket goes on one page upstream where it fits; ours are never more than nine tenths full."""
 PAGES_OF_A_START = 6
 """A server writes at its start: members, versions, its consistent index; each commit copies the pages it changes."""
 RECORD = 16
@@ -64,7 +66,7 @@ def top(path: Path, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", [name for name in DATABASES if "/3.2/" not in name])
+@pytest.mark.parametrize("name", DATABASES)
 def test_it_adds_up_to_what_bbolt_counts(name: str) -> None:
     path = opened(name)
     hold_beside_bbolt(path)
@@ -161,7 +163,7 @@ def hold_savings(version: str, folder: Path, place: Path) -> None:
     real.run(real.program("etcdutl", version), "defrag", "--data-dir", copies["theirs"], check=True)
     theirs = top(copies["theirs"])
     hold_size(theirs["dbSize"], found["savings"]["sizeDefragmented"], PAGES_OF_A_DEFRAG)
-    assert theirs["dbSizeInUse"] == found["savings"]["sizeDefragmented"]
+    hold_size(theirs["dbSizeInUse"], found["savings"]["sizeDefragmented"], PAGES_OF_A_LAST_SPLIT)
     hold_server(version, copies["served"], found)
 
 
