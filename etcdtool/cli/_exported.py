@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordsView", "counted"]
 
 _LINE = "{:<10}{}"
+_WIDTH = 70
 _NAMES = {
     "put": ("key", "keys"),
     "delete": ("tombstone", "tombstones"),
@@ -34,6 +36,12 @@ def counted(counts: Mapping[str, int], *, history: bool) -> list[str]:
     """Return ``["3 keys", "1 lease"]``, in a fixed order; with a history it is puts that are counted."""
     names = {**_NAMES, "put": ("put", "puts")} if history else _NAMES
     return [f"{counts[kind]:,} {words[counts[kind] != 1]}" for kind, words in names.items() if counts.get(kind)]
+
+
+def _folded(name: str, text: str) -> Iterable[str]:
+    """Yield a line, or several that stay inside 80 columns."""
+    for number, line in enumerate(textwrap.wrap(text, _WIDTH) or [""]):
+        yield _LINE.format("" if number else name, line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +75,9 @@ class RecordsView:
         words = "the history up to" if self.history else "the live keys at"
         yield _LINE.format("of", f"{words} revision {self.revision}")
         records = counted(self.counts, history=self.history)
-        yield _LINE.format("records", ", ".join(records) if records else "none")
+        yield from _folded("records", ", ".join(records) if records else "none")
         for note in self.notes:
-            yield _LINE.format("note", printable(note))
+            yield from _folded("note", printable(note))
 
     def table(self) -> Table:
         """One row a type."""

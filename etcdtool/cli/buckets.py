@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._lists import LISTED, bool_text, listed, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import Table, WriteOut
-from etcdtool.cli.text import human_size, json_text, printable_bytes, quoted
+from etcdtool.cli.text import human_size, json_text, printable_bytes, quoted, safe_json
 from etcdtool.model.shown import shown
-from etcdtool.operations.buckets import bucket_figures, iter_bucket
+from etcdtool.operations.buckets import bucket_figures, iter_pairs, iter_records
 from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def record_line(fields: Mapping[str, object]) -> str:
     """Return the fields of a record for people: ``put key="a" value_size=3 …``."""
     rest = dict(fields)
     kind = rest.pop("type")
-    return " ".join([str(kind), *(f"{name}={json_text(value)}" for name, value in rest.items())])
+    return " ".join([str(kind), *(f"{name}={_encoded(value)}" for name, value in rest.items())])
 
 
 @command(
@@ -130,10 +131,15 @@ def buckets_command(*, source: Path, name: str | None, limit: int, reverse: bool
 
 def _show_pairs(database: Database, name: bytes, *, limit: int, reverse: bool, values: bool, raw: bool) -> None:
     as_json = write_out() is WriteOut.JSON
-    for record, key, value in iter_bucket(database, name, limit=limit, reverse=reverse):
-        if raw:
+    if raw:
+        for key, value in iter_pairs(database, name, limit=limit, reverse=reverse):
             line = json_text({"key": key.hex(), "value": value.hex()}) if as_json else f"{key.hex()}: {value.hex()}"
-        else:
-            fields = shown(record, values=values)
-            line = json_text(fields) if as_json else record_line(fields)
-        sys.stdout.write(f"{line}\n")
+            sys.stdout.write(f"{line}\n")
+        return
+    for record in iter_records(database, name, limit=limit, reverse=reverse):
+        fields = shown(record, values=values)
+        sys.stdout.write(f"{_encoded(fields) if as_json else record_line(fields)}\n")
+
+
+def _encoded(value: object) -> str:
+    return str(value) if value.__class__ is int else safe_json(msgspec.json.encode(value).decode())

@@ -11,6 +11,7 @@ import click
 from etcdtool.cli._groups import LazyGroup, command
 from etcdtool.cli._lists import LISTED, listed, source_argument
 from etcdtool.cli.printers import Table
+from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import printable_bytes, quoted
 from etcdtool.operations.lease_list import list_leases
 from etcdtool.sources import open_database
@@ -111,6 +112,6 @@ def list_command(*, source: Path, with_keys: bool) -> None:
     What remains is what the last checkpoint says; without one a lease starts anew with its whole TTL. Leases that keys
     hang on and that are not there are listed as not granted: servers leave such keys alone, and nothing ends them.
     """
-    with open_database(source, whole=True) as database:
-        leases = list_leases(database, with_keys=with_keys)
+    with open_database(source, whole=True) as database, Progress("lease list") as progress:
+        leases = list_leases(database, with_keys=with_keys, progress=progress)
     listed(_LeasesView(leases, with_keys), leases.problems)

@@ -24,7 +24,7 @@ from etcdtool.model.keyvalue import KeyValue, encode_key_value
 from etcdtool.model.rows import Engine, Rows, expected_rows, iter_key_values, iter_rows, refuse_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -133,8 +133,15 @@ class Keyspace:
     before: NDArray[np.int64]
 
     @classmethod
-    def read(cls, image: Image, *, engine: Engine = "columns") -> Keyspace:
+    def read(
+        cls, image: Image, *, engine: Engine = "columns", advance: Callable[[int], object] = lambda _: None
+    ) -> Keyspace:
         """Read bucket ``key`` and ``meta`` of a database; without bucket ``key``, a key space that holds nothing.
+
+        Args:
+            image: the database.
+            engine: how it is read.
+            advance: is told the bytes of each block of pairs when it was read.
 
         Raises:
             FormatError: a bucket cannot be walked, or a compaction mark is no revision.
@@ -144,6 +151,7 @@ class Keyspace:
         if bucket is not None:
             for rows in iter_rows(image, bucket, engine=engine):
                 builder.add(rows)
+                advance(int((rows.message_end - rows.offset).sum()))
         return builder.finish(Compactions.parse(read_meta(image)))
 
     def __len__(self) -> int:

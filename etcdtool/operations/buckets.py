@@ -10,11 +10,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from etcdtool.errors import FormatError, SourceError
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.bbolt.page import PageFlag, branch_elements
+from etcdtool.model import schema
+from etcdtool.model.exported_keys import iter_key_records
+from etcdtool.model.rows import iter_rows
 from etcdtool.model.shown import record_of_any
+from etcdtool.operations.engine import chosen_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +29,9 @@ if TYPE_CHECKING:
     from etcdtool.model.exported import KeyRecord, OtherRecord
     from etcdtool.operations.status import HasImage
 
-__all__ = ["BucketFigures", "bucket_figures", "iter_bucket"]
+__all__ = ["BucketFigures", "bucket_figures", "iter_pairs", "iter_records"]
+
+_PAGES_PER_BLOCK = 256  # the first lines come soon, and few pages are read for --limit
 
 
 class BucketFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +75,21 @@ def bucket_figures(database: HasImage) -> list[BucketFigures]:
     return [_figures(image, bucket) for bucket in cursor.root_buckets(image).values()]
 
 
-def iter_bucket(
+def iter_records(
     database: HasImage, name: bytes, *, limit: int = 0, reverse: bool = False
-) -> Iterator[tuple[KeyRecord | OtherRecord, bytes, bytes]]:
-    """Yield the pairs of a bucket: what each says, its key, its value.
+) -> Iterator[KeyRecord | OtherRecord]:
+    """Yield what the pairs of a bucket say; arguments and errors as of `iter_pairs`."""
+    if name == schema.KEY and not reverse:
+        yield from islice(_key_records(database.image, _bucket(database.image, name)), limit or None)
+        return
+    for key, value in iter_pairs(database, name, limit=limit, reverse=reverse):
+        yield record_of_any(name, key, value)
+
+
+def iter_pairs(
+    database: HasImage, name: bytes, *, limit: int = 0, reverse: bool = False
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the pairs of a bucket as they are stored.
 
     Args:
         database: an opened one.
@@ -83,18 +101,32 @@ def iter_bucket(
         SourceError: there is no such bucket.
         FormatError: it cannot be walked.
     """
-    buckets = cursor.root_buckets(database.image)
+    items: Iterable[Item] = cursor.iter_items(database.image, _bucket(database.image, name))
+    if reverse:
+        items = reversed(deque(items, maxlen=limit or None))
+    for item in islice(items, limit or None):
+        yield item.key, bytes(item.value)
+
+
+def _bucket(image: Image, name: bytes) -> Bucket:
+    buckets = cursor.root_buckets(image)
     if name not in buckets:
         known = ", ".join(sorted(one.decode("utf-8", "backslashreplace") for one in buckets))
         raise SourceError(
             f"there is no bucket {name.decode('utf-8', 'backslashreplace')}", hint=f"There are: {known or 'none'}"
         )
-    items: Iterable[Item] = cursor.iter_items(database.image, buckets[name])
-    if reverse:
-        items = reversed(deque(items, maxlen=limit or None))
-    for item in islice(items, limit or None):
-        value = bytes(item.value)
-        yield record_of_any(name, item.key, value), item.key, value
+    return buckets[name]
+
+
+def _key_records(image: Image, bucket: Bucket) -> Iterator[KeyRecord | OtherRecord]:
+    for rows in iter_rows(image, bucket, engine=chosen_engine(), pages_per_block=_PAGES_PER_BLOCK):
+        if (rows.well_formed & rows.parsed).all():
+            for records in iter_key_records(image.data, rows, np.arange(len(rows))):
+                yield from records
+            continue
+        places = (rows.offset.tolist(), rows.message_start.tolist(), rows.message_end.tolist())
+        for at, start, end in zip(*places, strict=True):
+            yield record_of_any(schema.KEY, bytes(image.data[at:start]), bytes(image.data[start:end]))
 
 
 def _figures(image: Image, bucket: Bucket) -> BucketFigures:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportOptions", "Exported", "Sink", "export"]
 
 _OTHERS_AT_ONCE = 4096
+_PASSES = 2  # over the keys: which of them are live, and what they hold
 _SALVAGE = "etcdtool snapshot salvage takes what can still be read into a new snapshot"
 
 
@@ -67,6 +68,10 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """Write what is left."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file, whatever state it is in; after `finish`, or where something failed."""
         ...
 
 
@@ -119,7 +124,8 @@ def export(
     """
     engine = chosen_engine()
     image = database.image
-    keyspace = Keyspace.read(image, engine=engine)
+    steps = _Steps(progress, _PASSES * len(image.data))
+    keyspace = Keyspace.read(image, engine=engine, advance=steps.advance)
     live = _live(keyspace, options.revision)
     exported = Exported(header=_header(keyspace, options))
     sink.begin(exported.header)
@@ -138,9 +144,22 @@ def export(
                 else:
                     sink.add(records)
                 exported.counts.update(_type_of(record) for record in records)
-            progress(int(rows.message_end[-1]), len(image.data))
+            steps.advance(int((rows.message_end - rows.offset).sum()))
     sink.finish()
     return exported
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Adds up what was read, for the bar."""
+
+    progress: Progress
+    total: int
+    done: int = 0
+
+    def advance(self, size: int) -> None:
+        self.done += size
+        self.progress(self.done, self.total)
 
 
 def _parts(

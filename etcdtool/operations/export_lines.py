@@ -46,6 +46,9 @@ class LinesSink:
         """Hand over what was buffered."""
         self._out.flush()
 
+    def close(self) -> None:
+        """Do nothing: the stream is the caller's."""
+
     def _write(self, records: Sequence[object]) -> None:
         lines = self._encoder.encode_lines(records)
         self._out.write(lines if self._shown is None else self._shown(lines.decode()).encode())

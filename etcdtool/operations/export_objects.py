@@ -64,6 +64,10 @@ class ObjectsSink:
         """Write what is left."""
         self._sink.finish()
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._sink.close()
+
     def _is_asked_for(self, record: Any) -> bool:
         return self._takes(bytes_of(record, "key"))
 

@@ -6,6 +6,7 @@ A row a revision, in the columns `COLUMNS`; what is no key has no place in a tab
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import io
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -16,7 +17,7 @@ from etcdtool.errors import EtcdtoolError
 from etcdtool.model.exported import Delete, Pair, Put
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from etcdtool.model.exported import Header, KeyRecord, OtherRecord
 
@@ -48,25 +49,31 @@ class CsvSink:
     takes_others = False
 
     def __init__(self, out: BinaryIO) -> None:
-        self._text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-        self._writer = csv.writer(self._text)
+        self._out = out
 
     def begin(self, header: Header) -> None:  # noqa: ARG002
         """Write the headers."""
-        self._writer.writerow(COLUMNS)
+        self._write([COLUMNS])
 
     def add(self, records: Sequence[KeyRecord | OtherRecord]) -> None:
         """Write a row a key."""
-        self._writer.writerows(_row(record) for record in records)
+        self._write(_row(record) for record in records)
 
     def add_live(self, records: Sequence[KeyRecord | OtherRecord], live: Sequence[bool]) -> None:  # noqa: ARG002
         """Write a row a revision."""
         self.add(records)
 
     def finish(self) -> None:
-        """Hand over what was buffered; the stream stays open."""
-        self._text.flush()
-        self._text.detach()
+        """Hand over what was buffered."""
+        self._out.flush()
+
+    def close(self) -> None:
+        """Do nothing: the stream is the caller's."""
+
+    def _write(self, rows: Iterable[Iterable[Any]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        self._out.write(text.getvalue().encode())
 
 
 class ParquetSink:
@@ -127,6 +134,12 @@ class ParquetSink:
         """Write the end of the file."""
         self._flush()
         self._writer.close()
+
+    def close(self) -> None:
+        """End the file; left alone, the writer would do so when the file is closed already."""
+        with contextlib.suppress(Exception):  # what failed is being reported
+            self._writer.close()
+        self._writer.is_open = False
 
     def _flush(self) -> None:
         if self._batches:

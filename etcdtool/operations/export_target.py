@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -116,11 +117,7 @@ def export_to_file(
         if form is Form.SQLITE:
             from etcdtool.operations.export_sqlite import SqliteSink  # noqa: PLC0415  one form of four
 
-            tables = SqliteSink(stage.hidden_path)
-            try:
-                exported = _export(database, tables, form, options, objects, progress)
-            finally:
-                tables.close()
+            exported = _export(database, SqliteSink(stage.hidden_path), form, options, objects, progress)
         else:
             with stage.reporting():
                 exported = _export(database, _stream_sink(form, stage.file, None), form, options, objects, progress)
@@ -132,14 +129,15 @@ def export_to_file(
 def _export(  # noqa: PLR0917  what its two callers were given
     database: Database, sink: Sink, form: Form, options: ExportOptions, objects: Objects | None, progress: Progress
 ) -> Exported:
-    if objects is None:
-        return export(database, sink, options, progress=progress)
-    from etcdtool.operations.export_objects import ObjectsSink  # noqa: PLC0415  most exports go without
+    with contextlib.closing(sink):
+        if objects is None:
+            return export(database, sink, options, progress=progress)
+        from etcdtool.operations.export_objects import ObjectsSink  # noqa: PLC0415  most exports go without
 
-    reading = ObjectsSink(sink, objects.reader, objects.takes, as_lines=form is Form.JSONL)
-    exported = export(database, reading, replace(options, only_keys=True), progress=progress)
-    exported.counts = reading.counts
-    return exported
+        reading = ObjectsSink(sink, objects.reader, objects.takes, as_lines=form is Form.JSONL)
+        exported = export(database, reading, replace(options, only_keys=True), progress=progress)
+        exported.counts = reading.counts
+        return exported
 
 
 def _stream_sink(form: Form, out: BinaryIO, shown: Callable[[str], str] | None) -> Sink:

@@ -18,6 +18,8 @@ from etcdtool.model.rows import iter_rows
 from etcdtool.operations.engine import chosen_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from etcdtool.formats.bbolt.page import Image
@@ -68,8 +70,15 @@ class Leases:
     problems: list[str]
 
 
-def list_leases(database: HasImage, *, with_keys: bool = False) -> Leases:
+def list_leases(
+    database: HasImage, *, with_keys: bool = False, progress: Callable[[int, int], object] = lambda _, __: None
+) -> Leases:
     """Return the leases of a database.
+
+    Args:
+        database: an opened one.
+        with_keys: whether the keys are named.
+        progress: is told how many bytes of how many were read.
 
     Raises:
         FormatError: a bucket cannot be walked.
@@ -77,11 +86,18 @@ def list_leases(database: HasImage, *, with_keys: bool = False) -> Leases:
     engine = chosen_engine()
     image = database.image
     granted, problems = _granted(image, engine)
-    keyspace = Keyspace.read(image, engine=engine)
+    done = 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, 2 * len(image.data))  # the keys are read twice
+
+    keyspace = Keyspace.read(image, engine=engine, advance=advance)
     live = np.zeros(len(keyspace), dtype=np.bool_)
     live[keyspace.rows_at()] = True
     missing: dict[int, ListedLease] = {}
-    for lease_ids, starts, sizes in _attached(image, live, engine):
+    for lease_ids, starts, sizes in _attached(image, live, engine, advance):
         unique, counts = np.unique(lease_ids, return_counts=True)
         for number, count in zip(unique.tolist(), counts.tolist(), strict=True):
             lease = granted.get(number) or missing.setdefault(number, ListedLease(id=number, ttl_seconds=None))
@@ -114,13 +130,14 @@ def _granted(image: Image, engine: Engine) -> tuple[dict[int, ListedLease], list
 
 
 def _attached(
-    image: Image, live: NDArray[np.bool_], engine: Engine
+    image: Image, live: NDArray[np.bool_], engine: Engine, advance: Callable[[int], object]
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Return lease, key offset and key size of the live keys that hang on a lease, block by block."""
     bucket = cursor.root_buckets(image).get(schema.KEY)
     found = []
     row = 0
     for rows in iter_rows(image, bucket, engine=engine) if bucket is not None else ():
+        advance(int((rows.message_end - rows.offset).sum()))
         readable = np.flatnonzero(rows.well_formed & rows.parsed)
         chosen = readable[live[row : row + len(readable)]]
         row += len(readable)

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import random
 import sqlite3
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from pyarrow import parquet
 from support import restored, samples
 from support.bbolt_files import written
 from support.cli import invoke
+from support.mutations import mutated
+from support.zygote import Zygote
 
 from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.page import Image
@@ -374,3 +377,38 @@ def test_every_bucket_is_known() -> None:
     assert set(schema.BUCKETS) - {schema.KEY} == {
         name.encode() for name in restored.buckets(samples.unpack(SNAPSHOT)) if name != "key"
     }
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_database_gives_an_export_or_an_error_of_ours(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    (tmp_path / "damaged.db").write_bytes(mutated(bytes(written(ODD)), rng, times=1 + seed % 4))
+    for name in ("a.jsonl", "a.csv", "a.sqlite", "a.parquet"):
+        outcome = invoke("export", tmp_path / "damaged.db", "-o", tmp_path / name, *(["--history"] if seed % 2 else []))
+        assert outcome.exit_code in {0, 1, 10, 11, 13}, outcome
+        assert "internal error" not in outcome.stderr, (seed, name, outcome.stderr)
+        assert (tmp_path / name).exists() == (outcome.exit_code == 0)
+
+
+KILLED_AT = ("fsync 1 before", "fsync 1 after", "link 1 before", "link 1 after")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.db"])
+def test_a_kill_leaves_the_whole_file_or_none(name: str, tmp_path: Path) -> None:
+    source = samples.unpack(SNAPSHOT)
+    done("export", source, "-o", tmp_path / "in.jsonl", "--history")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    verb = ("export", source, "--history") if name.endswith("jsonl") else ("import", tmp_path / "in.jsonl")
+    with Zygote() as zygote:
+        order = [*verb, "-o", folder / name]
+        assert zygote.run(order) == 0
+        whole = (folder / name).read_bytes()
+        (folder / name).unlink()
+        for moment in KILLED_AT:
+            assert zygote.run(order, at=moment) == -9, moment
+            left = [path.name for path in folder.iterdir()]
+            assert left == ([name] if moment == "link 1 after" else []), moment
+            if left:
+                assert (folder / name).read_bytes() == whole
+                (folder / name).unlink()
