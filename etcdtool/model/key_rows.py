@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["KEY_ROW_COLUMNS", "NO_ROW", "KeyRows", "RowFinder"]
 
 _RECORDS_PER_BLOCK = 4096
+_KEYS_PER_BLOCK = 1 << 16
 KEY_ROW_COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("main", np.int64),
     ("sub", np.int64),
@@ -242,7 +243,11 @@ def _chosen_plainly(names: Keys, keys: KeyRange) -> NDArray[np.int64]:
 
 def _before(keys: Keys, engine: Engine) -> NDArray[np.int64]:
     if engine != "plain":
-        return rows_before(keys, hash_keys(keys))
+        hashes = np.empty(len(keys.start), dtype=np.uint64)
+        for start in range(0, len(hashes), _KEYS_PER_BLOCK):  # of all at once, the words would take as much as the rows
+            block = slice(start, start + _KEYS_PER_BLOCK)
+            hashes[block] = hash_keys(keys.rows(block))
+        return rows_before(keys, hashes)
     last: dict[bytes, int] = {}
     before = []
     for row in range(len(keys.start)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Level", "Listing", "browse"]
 
-_BYTES_PER_BLOCK = 1 << 22
+_BYTES_PER_BLOCK = 1 << 19
 """So many bytes of keys are searched for separators at a time."""
 
 
