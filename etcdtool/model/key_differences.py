@@ -121,9 +121,6 @@ class KeyDifferences:
 
         Args:
             touched: whether those are among them that have the same value and lease.
-
-        Raises:
-            FormatError: a record does not parse.
         """
         pairs = [(KeyChange.CHANGED, self.changed), (KeyChange.LEASED, self.leased)]
         pairs += [(KeyChange.TOUCHED, self.touched)] if touched else []
@@ -143,7 +140,7 @@ def compare_keys(before: KeyState, after: KeyState) -> KeyDifferences:
     """Find the keys that two states have otherwise; both were read by the same engine.
 
     Raises:
-        FormatError: a record that is not the same in both does not parse.
+        FormatError: a record that does not stand the same in both does not parse.
     """
     pairs = _paired_plainly(before, after) if before.engine == "plain" else _paired(before, after)
     same = _by_blocks(pairs, lambda part: _same_records(before, after, part))
@@ -154,12 +151,15 @@ def compare_keys(before: KeyState, after: KeyState) -> KeyDifferences:
             pairs, same = pairs.without(rest[~own]), np.delete(same, rest[~own])
     differing = pairs.rows(~same)
     kinds = _by_blocks(differing, lambda part: _kinds_of(before, after, part), kind=np.int8)
+    added, removed = _left_over(after, pairs.right), _left_over(before, pairs.left)
+    for state, rows in ((after, added), (before, removed)):
+        _refuse_unreadable(state, rows)  # before anything of them is printed
     return KeyDifferences(
         before=before,
         after=after,
         identical=int(np.count_nonzero(same)) + int(np.count_nonzero(kinds == _IDENTICAL)),
-        added=_left_over(after, pairs.right),
-        removed=_left_over(before, pairs.left),
+        added=added,
+        removed=removed,
         changed=differing.rows(kinds == _CHANGED),
         leased=differing.rows(kinds == _LEASED),
         touched=differing.rows(kinds == _TOUCHED),
@@ -251,6 +251,11 @@ def _left_over(state: KeyState, taken: NDArray[np.int64]) -> NDArray[np.int64]:
     rest = np.ones(len(state), dtype=np.bool_)
     rest[taken] = False
     return np.flatnonzero(rest)
+
+
+def _refuse_unreadable(state: KeyState, rows: NDArray[np.int64]) -> None:
+    for at in range(0, len(rows), _PAIRS_PER_BLOCK):
+        state.records(rows[at : at + _PAIRS_PER_BLOCK])
 
 
 def _in_key_order(state: KeyState, rows: NDArray[np.int64]) -> NDArray[np.int64]:
