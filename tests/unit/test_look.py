@@ -236,3 +236,15 @@ def test_a_reader_that_leaves_early_is_no_error(snapshot: Path, words: list[str]
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in {0, 141}
+
+
+@pytest.mark.parametrize("words", [["history", "/app/cfg/010"], ["history", "txn/", "--prefix"], ["get", "txn/a"]])
+def test_an_index_changes_nothing_but_the_time(
+    snapshot: Path, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETCDTOOL_CACHE_DIR", str(tmp_path))
+    verb, *rest = words
+    by_scan = invoke(verb, snapshot, *rest, "--no-index", "-w", "json")
+    assert by_scan.stdout
+    assert invoke(verb, snapshot, *rest, "--index", "-w", "json") == by_scan
+    assert list(tmp_path.rglob("*.lmdb"))
