@@ -13,6 +13,7 @@ from etcdtool.cli._wal import entry_json, entry_line, json_line, record_json, re
 from etcdtool.cli.printers import WriteOut
 from etcdtool.cli.text import hex_id, printable
 from etcdtool.errors import UsageError
+from etcdtool.formats.snap import parse_snap_name
 from etcdtool.formats.wal.every_record import Damage, iter_all_records
 from etcdtool.operations.wal_dump import ALIASES, Selection, dump_entries, known_types
 from etcdtool.operations.wal_source import open_log
@@ -56,6 +57,14 @@ def _types(_: click.Context, __: click.Parameter, given: Sequence[str]) -> froze
 @click.argument("source", metavar="DIR", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--wal-dir", type=click.Path(path_type=Path), help="Where the log is when it is kept apart.")
 @click.option("--from-index", "--start-index", type=click.IntRange(0), metavar="INDEX", help="Entries from here on.")
+@click.option(
+    "--from-snap",
+    "--start-snap",
+    "from_snap",
+    metavar="NAME.snap",
+    callback=lambda _, __, name: None if name is None else parse_snap_name(Path(name).name)[1] + 1,
+    help="Entries behind this .snap file, as a server reads them.",
+)
 @click.option("--to-index", type=click.IntRange(0), metavar="INDEX", help="Entries up to here, this one included.")
 @click.option(
     "--type",
@@ -76,6 +85,7 @@ def dump_command(
     source: Path,
     wal_dir: Path | None,
     from_index: int | None,
+    from_snap: int | None,
     to_index: int | None,
     types: frozenset[str],
     term: int | None,
@@ -89,7 +99,8 @@ def dump_command(
     prints JSON lines. Damaged places are told on stderr with file, offset and record, and what comes behind them is
     printed too. With --raw --values the data of entries are printed as they are, passwords' hashes too.
     """
-    if raw and (types or term is not None or from_index is not None or to_index is not None or as_hex):
+    from_index = max(from_index or 0, from_snap or 0) or None
+    if raw and (types or as_hex or any(one is not None for one in (term, from_index, to_index))):
         raise UsageError("--raw prints every record", hint="Leave the filters and --hex out.")
     with open_log(source, wal_dir=wal_dir) as log:
         for note in log.notes:

@@ -150,3 +150,16 @@ def test_any_damage_gives_a_list_or_an_error_of_ours(seed: int, tmp_path: Path) 
         outcome: Any = invoke(*verb.split(), path, *rest)
         assert outcome.exit_code in {0, 1, 3, 10, 11, 13}, outcome
         assert "internal error" not in outcome.stderr, (seed, words, outcome.stderr)
+
+
+@pytest.mark.parametrize("name", ["v3/3.6/snapshot.db.gz", "v3/3.4/snapshot.db.gz", "v3-edge"])
+def test_both_engines_list_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [name] if name.endswith(".gz") else samples.databases(name)
+    for source in sources:
+        path = samples.unpack(source)
+        for words in (("lease", "list", path, "--keys", "-w", "json"), ("buckets", path, "key", "--values")):
+            found = []
+            for engine in ("columns", "plain"):
+                monkeypatch.setenv("ETCDTOOL_ENGINE", engine)
+                found.append(told(*words))
+            assert found[0] == found[1]

@@ -123,6 +123,7 @@ def test_values_and_secrets_are_hidden(tmp_path: Path) -> None:
     [
         (("--from-index", "1756"), lambda entry: entry["index"] >= 1756),
         (("--to-index", "3"), lambda entry: entry["index"] <= 3),
+        (("--start-snap", "0000000000000002-00000000000003e9.snap"), lambda entry: entry["index"] > 0x3E9),
         (("--term", "1"), lambda entry: entry["term"] == 1),
         (("--type", "conf,lease_grant"), lambda entry: entry["kind"] in {"conf", "lease_grant"}),
         (("--type", "put", "--type", "IRRTxn", "--from-index", "1500"), lambda entry: entry["kind"] in {"put", "txn"}),
