@@ -13,7 +13,7 @@ from etcdtool.cli.text import human_size, json_text, printable, printable_bytes,
 from etcdtool.model.key_differences import KeyChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from etcdtool.cli._kubernetes import Kubernetes
     from etcdtool.model.key_differences import KeyDifference, KeySide
@@ -74,29 +74,29 @@ class DiffView:
 
     def _lines(self) -> Iterator[str]:
         found = self.found
-        yield f"--- {_side(found.before)}"
-        yield f"+++ {_side(found.after)}"
+        for sign, side in (("---", found.before), ("+++", found.after)):
+            yield f"{sign} {printable(side.name)}"
+            yield f"    {_side(side)}"
         if not self.summary:
             for difference in self._keys():
                 yield from _key_lines(difference, values=self.values, objects=self.objects)
             for one in found.beside_keys():
-                yield f"{_sign(one)} {printable(one.name)}{_said(one)}"
+                yield from _cluster_lines(one)
         yield from self._sums()
         yield "equal" if found.equal else "different"
 
     def _sums(self) -> Iterator[str]:
         found = self.found
-        counts = [f"{number} {_WORDS[change]}" for change, number in found.keys.counts.items()]
-        yield f"keys: {', '.join(counts)}, {found.keys.identical} identical"
+        counts = [f"{number} {_WORDS[change]}" for change, number in found.keys.counts.items() if number]
+        yield f"keys: {', '.join([*counts, f'{found.keys.identical} identical'])}"
         if found.sections:
-            sections = ", ".join(f"{name} {number}" for name, number in found.section_counts.items())
-            note = "" if found.sections_count else "; told as the files end, and not counted"
-            yield f"beside keys: {sections}{note}"
-        own = [printable(f"{one.name} {_or_absent(one.before)} -> {_or_absent(one.after)}") for one in found.own]
+            differing = [f"{number} in {name}" for name, number in found.section_counts.items() if number]
+            note = " (as the files end: not counted)" if differing and not found.sections_count else ""
+            yield f"beside keys: {', '.join(differing) or f'nothing in {_list(found.sections)}'}{note}"
+        for one in found.own:
+            yield printable(f"own: {one.name} {_or_absent(one.before)} -> {_or_absent(one.after)} (not counted)")
         if found.leases is not None and found.leases.remaining:
-            own.append(f"time left of {found.leases.remaining} leases")
-        if own:
-            yield f"each file's own, not counted: {', '.join(own)}"
+            yield f"own: what was left of {found.leases.remaining} leases (not counted)"
 
     def _table(self) -> Table:
         rows = []
@@ -280,7 +280,7 @@ def _lease(side: KeySide) -> str:
 
 def _side(side: Side) -> str:
     at = "" if side.compared_at == side.revision else f" at revision {side.compared_at}"
-    return printable(f"{side.name}: {side.kind}, revision {side.revision}, {side.keys} keys{at}")
+    return printable(f"{side.kind}, revision {side.revision}, {side.keys} keys{at}")
 
 
 def _side_of_file(side: Side) -> dict[str, Any]:
@@ -300,13 +300,21 @@ def _change(one: ClusterDifference) -> str:
     return "removed" if one.after is None else "changed"
 
 
-def _sign(one: ClusterDifference) -> str:
-    return {"added": "+", "removed": "-", "changed": "~"}[_change(one)]
+def _cluster_lines(one: ClusterDifference) -> Iterator[str]:
+    """Say what differs beside keys; of leases, which may be many, in one line."""
+    sign = {"added": "+", "removed": "-", "changed": "~"}[_change(one)]
+    if one.section == "leases":
+        yield f"{sign} {one.name} ({' -> '.join(filter(None, (one.before, one.after)))})"
+        return
+    yield f"{sign} {printable(one.name)}"
+    for side, text in (("-", one.before), ("+", one.after)):
+        if text:
+            yield f"    {side} {printable(text)}"
 
 
-def _said(one: ClusterDifference) -> str:
-    told = " -> ".join(printable(text) for text in (one.before, one.after) if text)
-    return f" ({told})" if told else ""
+def _list(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _clean(text: str | None) -> str | None:

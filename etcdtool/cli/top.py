@@ -25,8 +25,8 @@ __all__ = ["top_command"]
 
 _BY = ("prefix", "key", "kind", "namespace", "lease", "size-class")
 _SORTS = ("total", "live", "historic", "tombstones", "overhead", "keys", "revisions", "group")
-_HEADERS = ("total", "share", "live", "historic", "deleted", "overhead", "keys", "revisions", "")
-_WIDTHS = (7, 6, 7, 8, 8, 8, 8, 9)
+_HEADERS = ("total", "share", "live", "historic", "deleted", "overhead", "keys", "revs", "")
+_WIDTHS = (6, 6, 6, 8, 7, 8, 7, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class _View:
     def simple(self) -> Iterable[str]:
         found = self.found
         compacted = "never compacted" if found.compact_revision < 0 else f"compacted at {found.compact_revision}"
-        yield printable(f"{found.name}: {found.kind}, {human_size(found.file_size)}, revision {found.revision}, ") + (
-            compacted
-        )
+        yield f"{printable(found.name)}: {human_size(found.file_size)}"
+        yield f"{found.kind}, revision {found.revision}, {compacted}"
         yield ""
         yield _row([*_HEADERS[:-1], self.by])
         for cells in self._rows():
@@ -62,7 +61,7 @@ class _View:
         if left:
             yield self._cells(found.rest, f"({left} more)")
         if found.outside is not None:
-            yield self._cells(found.outside, "(keys with another prefix)")
+            yield self._cells(found.outside, "(other prefixes)")
 
     def _cells(self, amounts: Amounts, name: str) -> list[str]:
         sizes = (amounts.live, amounts.historic, amounts.tombstones, amounts.overhead)
@@ -96,10 +95,8 @@ class _View:
     def _savings(self) -> Iterable[str]:
         saved = self.found.savings
         yield ""
-        yield (
-            f"compact at {saved.revision}: takes {saved.revisions_removed} revisions away, and makes room for "
-            f"{human_size(saved.bytes_freed)} in the file"
-        )
+        freed = human_size(saved.bytes_freed)
+        yield f"compact at {saved.revision}: removes {saved.revisions_removed} revisions, frees {freed} in the file"
         yield f"defrag: {human_size(saved.size)} become {human_size(saved.size_defragmented)}"
         yield f"compact, then defrag: {human_size(saved.size)} become {human_size(saved.size_compacted)}"
 
@@ -122,7 +119,7 @@ class _View:
         yield "Groups", str(found.group_count)
         amounts = [(_quoted_label(group), group.amounts) for group in found.groups]
         amounts += [(quoted("(the rest)"), found.rest)] if found.group_count > len(found.groups) else []
-        amounts += [(quoted("(keys with another prefix)"), found.outside)] if found.outside is not None else []
+        amounts += [(quoted("(other prefixes)"), found.outside)] if found.outside is not None else []
         for name, own in amounts:
             yield "", ""
             yield "Group", name

@@ -47,8 +47,8 @@ class Label(NamedTuple):
 
 
 _NAMES_OF_FOLDERS = (b"specs", b"endpoints")
-NO_OBJECT = Label(b"", "keys of no Kubernetes object")
-NO_NAMESPACE = Label(b"", "objects of no namespace")
+NO_OBJECT = Label(b"", "not Kubernetes")
+NO_NAMESPACE = Label(b"", "no namespace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

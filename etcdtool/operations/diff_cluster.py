@@ -225,7 +225,7 @@ def _describe_auth(image: Image) -> dict[str, str]:
         user = auth.User.parse(name, value)
         roles = ", ".join(map(_text, user.roles)) or "none"
         # the hash stays hidden: that it is another one is told by a digest of it
-        digest = f"password hash with digest {sha256(user.password_hash).hexdigest()[:8]}"
+        digest = f"password hash ~{sha256(user.password_hash).hexdigest()[:8]}"
         login = "no login by password" if user.no_password or not user.password_hash else digest
         found[f"user {_text(name)}"] = f"roles {roles}, {login}"
     for name, value in read_bucket(image, schema.AUTH_ROLES).items():

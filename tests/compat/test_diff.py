@@ -201,7 +201,7 @@ def test_what_is_beside_keys(tmp_path: Path) -> None:
     assert diff(one, other, "--prefix=key")["equal"]
     done = invoke("snapshot", "diff", one, other)
     assert done.exit_code == 3
-    assert "~ role reader (no permissions -> read /a to /b)" in done.stdout.splitlines()
+    assert "~ role reader\n    - no permissions\n    + read /a to /b\n" in done.stdout
 
 
 @pytest.mark.parametrize("name", MEMBERS[1:])

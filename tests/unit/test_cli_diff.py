@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -62,10 +64,10 @@ def test_json_is_without_loss(both: list[Path]) -> None:
 
 def test_one_line_a_key(both: list[Path]) -> None:
     lines = invoke("snapshot", "diff", *both).stdout.splitlines()
-    assert [line[0] for line in lines[:8]] == ["-", "+", "~", "~", "-", "+", "~", "~"]
+    assert [line[0] for line in lines[:10]] == ["-", " ", "+", " ", "~", "~", "-", "+", "~", "~"]
     assert lines[-1] == "different"
     short = invoke("snapshot", "diff", *both, "--summary").stdout.splitlines()
-    assert short == [*lines[:2], *lines[8:]]
+    assert short == [*lines[:4], *lines[10:]]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,24 @@ def test_one_of_them_may_be_stdin(both: list[Path], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(both[1].read_bytes())))
     done = invoke("snapshot", "diff", both[0], "-", "--summary")
     assert done.exit_code == 3
-    assert "+++ stdin: database without a trailer, revision 2, 5 keys" in done.stdout
+    assert "+++ stdin\n    database without a trailer, revision 2, 5 keys\n" in done.stdout
+
+
+def test_a_terminal_of_80_columns_and_a_pipe_get_the_same_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    snapshots = [samples.unpack(f"v3/{version}/snapshot.db.gz") for version in ("3.6", "3.7")]
+    argv = [sys.executable, "-m", "etcdtool", "snapshot", "diff", "snapshot.db", str(snapshots[1])]
+    code = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+    piped, terminal = (
+        subprocess.run(
+            words, cwd=snapshots[0].parent, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        for words in (argv, [sys.executable, "-c", code, *argv])
+    )
+    assert piped.returncode == terminal.returncode == 3
+    assert terminal.stdout == piped.stdout
+    assert "\x1b" not in terminal.stdout
+    assert all(len(line) <= 80 for line in terminal.stdout.splitlines() if not line.startswith("+++"))
 
 
 def test_a_compacted_revision_is_no_common_one(tmp_path: Path) -> None:

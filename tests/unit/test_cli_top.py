@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,3 +81,31 @@ def test_a_data_dir_and_its_snapshot_hold_the_same_groups() -> None:
     assert [group["live"] for group in found[0]["groups"]] == [group["live"] for group in found[1]["groups"]]
     assert found[1]["residual"] == 0
     assert any(part["name"] == "beyond the high-water mark" for part in found[1]["parts"])
+
+
+@pytest.mark.parametrize("words", [[], ["--by=kind"], ["--by=namespace", "--prefix=/registry/"], ["--by=size-class"]])
+def test_a_terminal_of_80_columns_and_a_pipe_get_the_same_text(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    snapshot = samples.unpack("v3/3.7/snapshot.db.gz")
+    argv = [sys.executable, "-m", "etcdtool", "top", snapshot.name, *words]
+    code = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))"
+    piped, terminal = (
+        subprocess.run(argv, cwd=snapshot.parent, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        for argv in (argv, [sys.executable, "-c", code, *argv])
+    )
+    assert terminal.stdout == piped.stdout
+    assert "\x1b" not in terminal.stdout
+    assert max(map(len, terminal.stdout.splitlines())) <= 80
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    argv = [sys.executable, "-m", "etcdtool", "top", samples.unpack("v3/3.7/snapshot.db.gz"), "--by=key", "--limit=0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in {0, 141}
