@@ -13,6 +13,7 @@ from etcdtool.cli._events import note
 from etcdtool.cli._groups import exit_status
 from etcdtool.cli._index import row_finder
 from etcdtool.cli.progress import Advance, Progress
+from etcdtool.errors import FormatError
 from etcdtool.model.history import is_without_keys
 from etcdtool.model.key_range import KeyRange
 from etcdtool.sources import open_database
@@ -65,6 +66,12 @@ def opened_rows(source: Path, title: str, *, index: bool | None = False) -> Iter
         index: what ``--index`` says, None where it says nothing; the default is a scan.
     """
     with open_database(source) as database, row_finder(database, asked=index) as find, Progress(title) as progress:
-        yield Opened(database.image, find, Advance(progress, database.size))
+        try:
+            yield Opened(database.image, find, Advance(progress, database.size))
+        except FormatError as error:
+            error.hint = (
+                error.hint or "etcdtool verify says what is damaged; etcdtool snapshot salvage reads what it can"
+            )
+            raise error.at(database.name) from None
     if is_without_keys(database.image):
         note("no v3 key was ever stored here; what the v2 API stored is read by etcdtool v2 list DATA_DIR")

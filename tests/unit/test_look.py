@@ -172,6 +172,8 @@ def test_damaged_and_empty_files_are_told_apart(words: list[str]) -> None:
     damaged = invoke(verb, samples.packed("damaged/snapshots/leaf-count.db.gz"), *rest)
     assert (damaged.exit_code, damaged.stdout) == (10, "")
     assert "at offset 0x" in damaged.stderr
+    assert "leaf-count.db.gz: " in damaged.stderr
+    assert "etcdtool snapshot salvage" in damaged.stderr
     empty = invoke(verb, samples.packed("v3-extra/3.7/empty.db.gz"), *rest, "-w", "json")
     assert (empty.exit_code, empty.stderr.startswith("no v3 key")) == (0, True)
 
@@ -234,8 +236,9 @@ def test_a_reader_that_leaves_early_is_no_error(snapshot: Path, words: list[str]
         assert process.stderr is not None
         process.stdout.read(1)
         process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode in {0, 141}
+        said = process.stderr.read()
+    # what fits into the pipe was written before the reader left: then the call ends as ever
+    assert (process.returncode, b"Error" in said, b"Traceback" in said) in {(0, False, False), (141, False, False)}
 
 
 @pytest.mark.parametrize("words", [["history", "/app/cfg/010"], ["history", "txn/", "--prefix"], ["get", "txn/a"]])
