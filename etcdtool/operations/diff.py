@@ -80,7 +80,7 @@ class Diff:
         sections_count: whether what differs there makes the two different: not where keys were compared at a revision
             that one of the files goes beyond.
         leases, others: what differs beside keys.
-        own: what is each file's own, and counts for nothing.
+        own: what is each file's own, and counts for nothing; not told where keys alone were compared.
     """
 
     before: Side
@@ -167,7 +167,7 @@ def diff(
         sections_count=all(end.current_revision == at for end, at in zip(ends, revisions, strict=True)),
         leases=lease_differences(before, after, engine=engine) if "leases" in sections else None,
         others=tuple(one for one in differences(before, after) if one.section in sections) if sections else (),
-        own=tuple(own_facts(before, after)),
+        own=tuple(own_facts(before, after)) if sections else (),
     )
 
 
