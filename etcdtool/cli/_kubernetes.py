@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from difflib import unified_diff
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +18,7 @@ from etcdtool.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from etcdtool.model.key_rows import RowFinder
     from etcdtool.model.keyvalue import KeyValue
     from etcdtool.model.kubernetes.objects import KubernetesObject, ObjectReader
     from etcdtool.model.kubernetes.selection import Selection
@@ -93,6 +93,15 @@ class Kubernetes:
     def takes(self, key: bytes) -> bool:
         """Tell whether ``--resource`` and ``--namespace`` leave a key in."""
         return not self.is_narrowed or key in self.selection
+
+    def finder(self, find: RowFinder) -> RowFinder:
+        """Return what finds of the keys only those that ``--resource`` and ``--namespace`` leave in."""
+        if not self.is_narrowed:
+            return find
+        from etcdtool.model.key_rows import KeyRows  # noqa: PLC0415  not every command finds rows
+        from etcdtool.model.kubernetes.selection import Within  # noqa: PLC0415  likewise
+
+        return lambda image, keys, **given: KeyRows.scan(image, Within(keys, self.selection), **given)
 
     def lines(self, key: bytes, value: bytes | None) -> list[str]:
         """Return the lines of an object's document, without the one that names its key; none where there is no value.
@@ -210,16 +219,13 @@ def _decorated(function: _Function, *options: Callable[[_Function], _Function]) 
     return function
 
 
-def write_objects(
-    kubernetes: Kubernetes, records: Iterable[KeyValue], *, revision: int, limit: int = 0, form: WriteOut
-) -> None:
+def write_objects(kubernetes: Kubernetes, records: Iterable[KeyValue], *, revision: int, form: WriteOut) -> None:
     """Print records as objects, as they come: documents of YAML or JSON, or with ``-w json`` one document of ours.
 
     Args:
-        kubernetes: how they are read, and which of them.
+        kubernetes: how they are read.
         records: what there is.
         revision: as of which they are.
-        limit: how many at the most, 0 for all.
         form: of ``-w``.
 
     Raises:
@@ -227,14 +233,13 @@ def write_objects(
     """
     if form not in {WriteOut.SIMPLE, WriteOut.JSON}:
         raise UsageError(f"with --k8s there is no -w {form.value}", hint="Give -w json, or --k8s-form json.")
-    chosen = islice((record for record in records if kubernetes.takes(record.key)), limit or None)
     write = sys.stdout.write
     if form is WriteOut.SIMPLE:
-        for record in chosen:
+        for record in records:
             write(kubernetes.text(record.key, record.value, about=f", revision {record.mod_revision}"))
         return
     write(f'{{"revision":{revision},"objects":[')
-    for number, record in enumerate(chosen):
+    for number, record in enumerate(records):
         about = {**text_or_base64("key", record.key), "revision": record.mod_revision}
         write(("," if number else "") + json_text(about | kubernetes.record(record.key, record.value)))
     write("]}\n")

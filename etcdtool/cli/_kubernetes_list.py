@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etcdtool.cli._events import note
 from etcdtool.cli._groups import write_out
+from etcdtool.cli._scanned import opened_rows
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.text import human_size, printable, quoted
-from etcdtool.sources import open_database
+from etcdtool.model.key_range import KeyRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from etcdtool.model.key_range import KeyChoice
     from etcdtool.model.kubernetes.selection import Selection
     from etcdtool.operations.kubernetes import ListedObject
 
@@ -81,27 +83,28 @@ def _record(item: ListedObject) -> dict[str, Any]:
     }
 
 
-def list_kubernetes(source: Path, selection: Selection, revision: int | None, *, prefix: bytes = b"") -> None:
+def list_kubernetes(source: Path, selection: Selection, revision: int, *, prefix: bytes = b"") -> None:
     """Print the objects of a database, and on stderr how many keys are none.
 
     Args:
         source: what the user named.
         selection: which objects.
-        revision: as of which, None: the newest.
+        revision: as of which, 0: the newest.
         prefix: what their keys begin with.
     """
-    from etcdtool.model.keyspace import Keyspace  # noqa: PLC0415  list goes without
-    from etcdtool.operations.kubernetes import list_objects, other_key_count  # noqa: PLC0415  likewise
+    from etcdtool.model.kubernetes.selection import Within  # noqa: PLC0415  list goes without
+    from etcdtool.operations.kubernetes import list_objects  # noqa: PLC0415  likewise
 
-    narrowed = bool(selection.resource or selection.namespace or prefix)
-    with open_database(source, whole=True) as database:
-        keyspace = Keyspace.read(database.image)
-        found = list_objects(keyspace, selection, revision)
-        listing = _Listing([item for item in found if item.key.startswith(prefix)])
-        others = 0 if narrowed else other_key_count(keyspace, revision, prefixes=selection.prefixes)
-        show(listing, write_out())
-    sys.stdout.flush()
-    if not listing.objects:
-        print(f"no objects{' of that kind' if narrowed else ''} in {printable(str(source))}", file=sys.stderr)
+    keys: KeyChoice = KeyRange.prefix(prefix)
+    narrowed = bool(selection.resource or selection.namespace)
+    if narrowed:
+        keys = Within(keys, selection)
+    with opened_rows(source, "list") as opened:
+        objects, others = list_objects(
+            opened.image, keys, max(revision, 0), prefixes=selection.prefixes, advance=opened.advance
+        )
+    show(_Listing(objects), write_out())
+    if not objects:
+        note(f"no objects{' of that kind' if narrowed or prefix else ''} in {printable(str(source))}")
     if others:
-        print(f"{others} keys are no objects, and are not listed", file=sys.stderr)
+        note(f"{others} keys are no objects, and are not listed")

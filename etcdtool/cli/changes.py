@@ -45,24 +45,21 @@ class _Log:
     found: Changes
     objects: Kubernetes | None
 
-    def _events(self) -> Iterable[Event]:
-        return self.found if self.objects is None else (one for one in self.found if self.objects.takes(one.key))
-
     def simple(self) -> Iterable[str]:
         yield _line(header.upper() for header in _HEADERS)
-        for event in self._events():
+        for event in self.found:
             yield _line(_cells(event))
             yield from value_lines(event, 12, objects=self.objects)
 
     def table(self) -> Table:
-        return Table(headers=_HEADERS, rows=list(map(_cells, self._events())), left=frozenset({1, 5}))
+        return Table(headers=_HEADERS, rows=list(map(_cells, self.found)), left=frozenset({1, 5}))
 
     def fields(self) -> Iterable[tuple[str, str]]:
-        for event in self._events():
+        for event in self.found:
             yield from event_fields(event, objects=self.objects)
 
     def as_json(self) -> Iterable[object]:
-        return (event_json(event, objects=self.objects) for event in self._events())
+        return (event_json(event, objects=self.objects) for event in self.found)
 
 
 @command(
@@ -113,7 +110,7 @@ def changes_command(
             from_revision=from_revision,
             to_revision=to_revision,
             with_values=with_values or objects is not None,
-            find=opened.find,
+            find=opened.find if objects is None else objects.finder(opened.find),
             advance=opened.advance,
         )
         log = _Log(found, objects)
@@ -123,5 +120,4 @@ def changes_command(
             show(log, form)
     if form is WriteOut.SIMPLE:
         plural = "change" if len(found) == 1 else "changes"
-        which = "" if objects is None else ", of which those that were asked for are told"
-        note(f"{len(found)} {plural} from revision {found.from_revision} to {found.to_revision}{which}")
+        note(f"{len(found)} {plural} from revision {found.from_revision} to {found.to_revision}")

@@ -84,17 +84,17 @@ def get_command(
     --namespace leave in.
     """
     form = write_out()
-    kubernetes, limit = take_kubernetes(flags), flags["limit"]
+    kubernetes = take_kubernetes(flags)
     if kubernetes is not None:
         _refuse_with_objects(as_hex=as_hex, print_value_only=print_value_only, **flags)
-        flags["limit"] = 0  # it counts what --resource and --namespace leave in
         if not words:
             words, flags["prefix"] = ("",), True
     _refuse_words(words, **flags)
     with opened_rows(source, "get", index=index) as opened:
-        answer = _answer(opened, words, **flags)
+        find = opened.find if kubernetes is None else kubernetes.finder(opened.find)
+        answer = _answer(opened._replace(find=find), words, **flags)
         if kubernetes is not None:
-            write_objects(kubernetes, answer, revision=answer.revision, limit=limit, form=form)
+            write_objects(kubernetes, answer, revision=answer.revision, form=form)
             return
         _refuse_form(form, count_only=flags["count_only"], value_only=print_value_only)
         match form:

@@ -68,12 +68,8 @@ class _History:
     found: Histories
     objects: Kubernetes | None
 
-    def keys(self) -> Iterator[KeyHistory]:
-        """Yield the keys that were asked for."""
-        return (one for one in self.found if self.objects is None or self.objects.takes(one.key))
-
     def simple(self) -> Iterable[str]:
-        for number, of_key in enumerate(self.keys()):
+        for number, of_key in enumerate(self.found):
             if number:
                 yield ""
             yield printable_bytes(of_key.key)
@@ -90,16 +86,16 @@ class _History:
             before = event.value
 
     def table(self) -> Table:
-        rows = [[*_cells(event), printable_bytes(of_key.key)] for of_key in self.keys() for event in of_key.events]
+        rows = [[*_cells(event), printable_bytes(of_key.key)] for of_key in self.found for event in of_key.events]
         return Table(headers=[*_HEADERS, "key"], rows=rows, left=frozenset({1, 5}))
 
     def fields(self) -> Iterable[tuple[str, str]]:
-        for of_key in self.keys():
+        for of_key in self.found:
             for event in of_key.events:
                 yield from event_fields(event, objects=self.objects)
 
     def as_json(self) -> Iterable[dict[str, Any]]:
-        return map(self._key_json, self.keys())
+        return map(self._key_json, self.found)
 
     def _key_json(self, of_key: KeyHistory) -> dict[str, Any]:
         return {
@@ -158,7 +154,8 @@ def history_command(
     keys = asked_keys(key, range_end, prefix=prefix, from_key=from_key)
     with_values = with_values or objects is not None
     with opened_rows(source, "history", index=index) as opened:
-        found = history(opened.image, keys, with_values=with_values, find=opened.find, advance=opened.advance)
+        find = opened.find if objects is None else objects.finder(opened.find)
+        found = history(opened.image, keys, with_values=with_values, find=find, advance=opened.advance)
         if not found.revision_count and keys.is_one_key:
             compact = found.compact_revision
             since = (

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._groups import command
+from etcdtool.cli._int64 import Int64
 from etcdtool.cli._kubernetes import etcd_prefix_option, selection_of, selection_options
 from etcdtool.cli._kubernetes_list import list_kubernetes
+from etcdtool.cli._scanned import source_argument
 from etcdtool.cli.k8s import K8S_EXIT_STATUS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["list_command"]
 
@@ -25,11 +29,11 @@ __all__ = ["list_command"]
     ],
     exit_codes=K8S_EXIT_STATUS,
 )
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path, allow_dash=True))
+@source_argument
 @selection_options
-@click.option("--rev", "revision", type=int, metavar="REV", help="As of this revision; the newest by default.")
+@click.option("--rev", "revision", type=Int64(), default=0, metavar="REV", help="List what was there at this revision.")
 @etcd_prefix_option
-def list_command(source: Path, *, revision: int | None, **objects: Any) -> None:
+def list_command(source: Path, *, revision: int, **objects: Any) -> None:
     """List the objects that SOURCE holds, by their keys; of their values only the head is read.
 
     SOURCE is a snapshot, a database file, either of them compressed, a data dir, or - for stdin. --resource takes what

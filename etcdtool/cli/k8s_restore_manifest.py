@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etcdtool.cli._groups import command, exit_status, write_out
+from etcdtool.cli._int64 import Int64
 from etcdtool.cli._kubernetes import FORMS, document_text, kubernetes_from, reader_options, selection_options
+from etcdtool.cli._scanned import opened_rows, source_argument
 from etcdtool.cli.printers import WriteOut
 from etcdtool.cli.text import printable
 from etcdtool.errors import UsageError
-from etcdtool.model.keyspace import Keyspace
 from etcdtool.operations.kubernetes import find_object, restore_manifest
-from etcdtool.sources import open_database
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etcdtool.model.kubernetes.selection import Selection
 
 __all__ = ["restore_manifest_command"]
@@ -40,16 +41,14 @@ __all__ = ["restore_manifest_command"]
         }
     ),
 )
-@click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path, allow_dash=True))
+@source_argument
 @click.argument("key", metavar="[KEY]", required=False)
 @selection_options
 @click.option("--name", default="", metavar="NAME", help="The object's name, with --resource.")
-@click.option("--rev", "revision", type=int, metavar="REV", help="As of this revision; the newest by default.")
+@click.option("--rev", "revision", type=Int64(), default=0, metavar="REV", help="Read at this revision.")
 @click.option("-o", "--output", "form", type=click.Choice(FORMS), help="Form of the manifest, yaml by default.")
 @reader_options
-def restore_manifest_command(
-    source: Path, key: str | None, revision: int | None, form: str | None, **given: Any
-) -> None:
+def restore_manifest_command(source: Path, key: str | None, revision: int, form: str | None, **given: Any) -> None:
     """Print one object of SOURCE as a manifest: by its KEY in etcd, or by --resource, --namespace and --name.
 
     What the API server sets is left out: status, uid, resourceVersion, times, managedFields, addresses of Services and
@@ -60,8 +59,8 @@ def restore_manifest_command(
     """
     kubernetes = kubernetes_from(**given)
     wanted = _wanted(key, kubernetes.selection)
-    with open_database(source, whole=True) as database:
-        found = find_object(Keyspace.read(database.image), kubernetes.reader, wanted, revision)
+    with opened_rows(source, "restore-manifest") as opened:
+        found = find_object(opened.image, kubernetes.reader, wanted, max(revision, 0), advance=opened.advance)
     manifest = restore_manifest(found)
     print(document_text(manifest.document, form or ("json" if write_out() is WriteOut.JSON else "yaml")), end="")
     for note in manifest.notes:

@@ -115,7 +115,7 @@ def list_command(
     With --k8s the objects below PREFIX are listed, as etcdtool k8s list does.
     """
     if k8s or any(objects.values()):
-        list_kubernetes(source, selection_of(**objects), max(revision, 0) or None, prefix=os.fsencode(prefix))
+        list_kubernetes(source, selection_of(**objects), revision, prefix=os.fsencode(prefix))
         return
     form = write_out()
     octets = os.fsencode(separator)

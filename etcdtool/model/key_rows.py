@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
-    from etcdtool.model.key_range import KeyRange
+    from etcdtool.model.key_range import KeyChoice, KeyRange
 
 __all__ = ["KEY_ROW_COLUMNS", "NO_ROW", "KeyRows", "RowFinder"]
 
@@ -89,12 +89,12 @@ class KeyRows:
     def scan(
         cls,
         image: Image,
-        keys: KeyRange,
+        keys: KeyChoice,
         *,
         engine: Engine = "columns",
         advance: Callable[[int], None] = lambda _: None,
     ) -> Self:
-        """Find the rows of a range by looking at every revision of the database.
+        """Find the rows of some keys by looking at every revision of the database.
 
         Args:
             image: the database.
@@ -237,7 +237,7 @@ def _add(
     parts["key_size"].extend(key_size[found])
 
 
-def _chosen_plainly(names: Keys, keys: KeyRange) -> NDArray[np.int64]:
+def _chosen_plainly(names: Keys, keys: KeyChoice) -> NDArray[np.int64]:
     return np.array([row for row in range(len(names.start)) if names(row) in keys], dtype=np.int64)
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from etcdtool.errors import AnswerIsNoError, EtcdtoolError, FormatError
+from etcdtool.model.key_range import KeyRange
+from etcdtool.model.key_rows import NO_ROW, KeyRows
 from etcdtool.model.kubernetes.encryption import EncryptionConfiguration
 from etcdtool.model.kubernetes.head import Head
 from etcdtool.model.kubernetes.manifest import manifest_of
 from etcdtool.model.kubernetes.objects import ObjectReader
 from etcdtool.model.kubernetes.schema import Schemas
 from etcdtool.model.kubernetes.selection import Selection
-from etcdtool.model.kubernetes_keys import plural
+from etcdtool.model.kubernetes_keys import ETCD_PREFIXES, parse_key, plural
+from etcdtool.operations.engine import chosen_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from etcdtool.model.keyspace import Keyspace
+    from etcdtool.formats.bbolt.page import Image
+    from etcdtool.model.key_range import KeyChoice
     from etcdtool.model.kubernetes.manifest import Manifest
     from etcdtool.model.kubernetes.objects import KubernetesObject
     from etcdtool.model.kubernetes_keys import ObjectKey
@@ -31,7 +33,6 @@ __all__ = [
     "find_object",
     "list_objects",
     "open_reader",
-    "other_key_count",
     "restore_manifest",
 ]
 
@@ -105,50 +106,71 @@ def _parsed(path: Path | None, parse: Callable[[bytes], _Parsed], size_max: int)
         raise error.at(str(path)) from None
 
 
-def list_objects(keyspace: Keyspace, selection: Selection, revision: int | None = None) -> Iterator[ListedObject]:
-    """Yield the objects asked for, in the order of their keys.
+def list_objects(
+    image: Image,
+    keys: KeyChoice,
+    revision: int = 0,
+    *,
+    prefixes: tuple[bytes, ...] = ETCD_PREFIXES,
+    advance: Callable[[int], None] = lambda _: None,
+) -> tuple[list[ListedObject], int]:
+    """Return the objects among some keys, in the order of the keys, and how many of the keys name none.
+
+    Args:
+        image: the database.
+        keys: which keys.
+        revision: as of which revision; 0: the newest.
+        prefixes: what keys of objects begin with.
+        advance: is told the bytes of each part of the database when it was looked at.
 
     Raises:
         EtcdtoolError: the revision is compacted, or was not reached yet.
+        FormatError: the database cannot be read.
     """
-    for key, row in selection.rows(keyspace, keyspace.rows_at(revision)):
-        named = selection.object_of(key)
-        assert named is not None
-        value = keyspace.key_value(row).value
-        yield ListedObject(
-            key=key, named=named, head=Head.parse(value), revision=int(keyspace.main[row]), size=len(value)
-        )
-
-
-def other_key_count(keyspace: Keyspace, revision: int | None = None, *, prefixes: tuple[bytes, ...]) -> int:
-    """Count the live keys that name no object."""
-    every = Selection(prefixes=prefixes)
-    live = keyspace.rows_at(revision)
-    return len(live) - sum(1 for _ in every.rows(keyspace, live))
+    rows = KeyRows.scan(image, keys, engine=chosen_engine(), advance=advance)
+    listed, others = [], 0
+    for record in rows.key_values(rows.live_at(revision or rows.current_revision)):
+        named = parse_key(record.key, prefixes)
+        if named is None:
+            others += 1
+            continue
+        head, size = Head.parse(record.value), len(record.value)
+        listed.append(ListedObject(key=record.key, named=named, head=head, revision=record.mod_revision, size=size))
+    return listed, others
 
 
 def find_object(
-    keyspace: Keyspace, reader: ObjectReader, wanted: bytes | Selection, revision: int | None = None
+    image: Image,
+    reader: ObjectReader,
+    wanted: bytes | Selection,
+    revision: int = 0,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Found:
     """Return one object, by its key or by what it is.
 
+    Args:
+        image: the database.
+        reader: reads the object.
+        wanted: which one.
+        revision: as of which revision; 0: the newest.
+        advance: is told the bytes of each part of the database when it was looked at.
+
     Raises:
         EtcdtoolError: it is not there, or there are several; the hint names what is.
+        FormatError: the database cannot be read.
     """
-    rows = keyspace.rows_at(revision)
-    if isinstance(wanted, Selection):
-        matches = list(wanted.rows(keyspace, rows))
-    else:
-        exact = rows[keyspace.key_size[rows] == len(wanted)]
-        matches = [(wanted, row) for row in exact.tolist() if keyspace.key_of(row) == wanted]
-    if not matches:
-        raise _missing(keyspace, wanted)
+    keys = wanted if isinstance(wanted, Selection) else KeyRange.of(wanted)
+    rows = KeyRows.scan(image, keys, engine=chosen_engine(), advance=advance)
+    matches = rows.live_at(revision or rows.current_revision)
+    if not len(matches):
+        raise _missing(image, rows, wanted)
+    records = list(rows.key_values(matches[:_KEYS_NAMED]))
     if len(matches) > 1:
-        keys = ", ".join(key.decode("utf-8", "backslashreplace") for key, _ in matches[:_KEYS_NAMED])
-        raise EtcdtoolError(f"{len(matches)} objects are meant", hint=f"Name one by its key: {keys}.")
-    (key, row), *_ = matches
-    value = keyspace.key_value(row).value
-    return Found(key=key, found=reader.read(key, value), revision=int(keyspace.main[row]))
+        named = ", ".join(record.key.decode("utf-8", "backslashreplace") for record in records)
+        raise EtcdtoolError(f"{len(matches)} objects are meant", hint=f"Name one by its key: {named}.")
+    (record,) = records
+    return Found(key=record.key, found=reader.read(record.key, record.value), revision=record.mod_revision)
 
 
 def restore_manifest(found: Found) -> Manifest:
@@ -174,35 +196,29 @@ def restore_manifest(found: Found) -> Manifest:
     return manifest_of(item.document)
 
 
-def _missing(keyspace: Keyspace, wanted: bytes | Selection) -> EtcdtoolError:
+def _missing(image: Image, rows: KeyRows, wanted: bytes | Selection) -> EtcdtoolError:
     """Say that there is no such object now, and what of it was there before."""
     if isinstance(wanted, Selection):
         place = f" in namespace {wanted.namespace}" if wanted.namespace else ""
         what = f"{plural(wanted.resource)} {wanted.name}{place}"
     else:
         what = wanted.decode("utf-8", "backslashreplace")
-    rows = np.arange(len(keyspace))
-    if isinstance(wanted, Selection):
-        past = [row for _, row in wanted.rows(keyspace, rows)]
-    else:
-        sized = np.flatnonzero(keyspace.key_size == len(wanted))
-        past = [row for row in sized.tolist() if keyspace.key_of(row) == wanted]
-    last = max(past, default=None)
-    if last is None:
-        return EtcdtoolError(f"there is no {what}", hint=_elsewhere(keyspace, wanted))
-    revision = int(keyspace.main[last])
-    if not keyspace.tombstone[last]:
+    if not len(rows):
+        return EtcdtoolError(f"there is no {what}", hint=_elsewhere(image, wanted))
+    revision = int(rows.main[-1])
+    if not rows.tombstone[-1]:
         return EtcdtoolError(f"there was no {what} at that revision", hint=f"--rev {revision} has it.")
-    if int(keyspace.before[last]) < 0:
+    if rows.before[-1] == NO_ROW or revision - 1 < rows.compact_revision:
         return EtcdtoolError(f"{what} was deleted at revision {revision}, and compaction has taken away what it was")
     return EtcdtoolError(f"{what} was deleted at revision {revision}", hint=f"--rev {revision - 1} has it.")
 
 
-def _elsewhere(keyspace: Keyspace, wanted: bytes | Selection) -> str:
+def _elsewhere(image: Image, wanted: bytes | Selection) -> str:
     """Name the namespaces that hold an object of that resource and name."""
     if not isinstance(wanted, Selection) or not wanted.namespace:
         return ""
     anywhere = Selection(resource=wanted.resource, name=wanted.name, prefixes=wanted.prefixes)
-    named = [anywhere.object_of(key) for key, _ in anywhere.rows(keyspace, keyspace.rows_at())]
+    rows = KeyRows.scan(image, anywhere, engine=chosen_engine())
+    named = [anywhere.object_of(rows.key_of(row)) for row in rows.live_at(rows.current_revision).tolist()]
     places = sorted({found.namespace or "no namespace" for found in named if found is not None})
     return f"It is in {', '.join(places[:_KEYS_NAMED])}." if places else ""

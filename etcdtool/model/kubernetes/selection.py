@@ -1,4 +1,4 @@
-"""Which objects are asked for: of a resource, a namespace, a name; found among the keys of a key space."""
+"""Which objects are asked for: of a resource, a namespace, a name; told by their keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from etcdtool.formats.words import unaligned_words
 from etcdtool.model.key_range import KeyRange
 from etcdtool.model.kubernetes_keys import ETCD_PREFIXES, ObjectKey, is_own, parse_key, plural, resource_folders
 
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etcdtool.formats.words import UnalignedWords
-    from etcdtool.model.keyspace import Keyspace
+    from etcdtool.model.key_range import KeyChoice
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "Within"]
 
 _OWN_GROUPS = frozenset({"", "apiextensions.k8s.io", "apiregistration.k8s.io"})
 
@@ -46,17 +45,6 @@ class Selection:
 
     def __contains__(self, key: bytes) -> bool:
         return self.object_of(key) is not None
-
-    def rows(self, keyspace: Keyspace, live: NDArray[np.int64]) -> Iterator[tuple[bytes, int]]:
-        """Yield key and row of each object asked for, in the order of the keys.
-
-        Args:
-            keyspace: the keys.
-            live: the rows to look at, such as `Keyspace.rows_at` gives them.
-        """
-        words = unaligned_words(keyspace.data)
-        rows = live[self.mask(words, keyspace.key_start[live], keyspace.key_size[live])]
-        yield from sorted((keyspace.key_of(row), row) for row in rows.tolist())
 
     def mask(
         self, words: UnalignedWords, start: NDArray[np.integer[Any]], size: NDArray[np.integer[Any]]
@@ -96,3 +84,23 @@ class Selection:
         if group:  # Kubernetes' own groups are not in the key: deployments.apps lies in deployments
             return found.group == group or (not found.group and is_own(resource))
         return not is_own(resource) or found.group in _OWN_GROUPS
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The keys that two choices have in common."""
+
+    first: KeyChoice
+    second: KeyChoice
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self.first and key in self.second
+
+    def mask(
+        self, words: UnalignedWords, start: NDArray[np.integer[Any]], size: NDArray[np.integer[Any]]
+    ) -> NDArray[np.bool_]:
+        """Tell of each key whether both choices have it; see `KeyRange.mask`."""
+        found = self.first.mask(words, start, size)
+        rows = np.flatnonzero(found)
+        found[rows] = self.second.mask(words, start[rows], size[rows])
+        return found
