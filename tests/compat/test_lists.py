@@ -175,7 +175,7 @@ def test_lists_are_those_of_etcdctl(version: str, tmp_path: Path) -> None:
 
         assert told("member", "list", saved) == asked("member", "list")
         fields = [line for line in asked("member", "list", "-w", "fields").splitlines() if line[1:5] not in HEADERS]
-        assert told("member", "list", saved, "-w", "fields").splitlines() == fields
+        assert "\n".join(fields).rstrip() == told("member", "list", saved, "-w", "fields").rstrip()
         assert json.loads(told("member", "list", saved, "-w", "json"))["members"] == without_zeros(
             json.loads(asked("member", "list", "-w", "json"))["members"]
         )
@@ -194,12 +194,14 @@ def test_lists_are_those_of_etcdctl(version: str, tmp_path: Path) -> None:
         auth = told("auth", saved)
         assert auth.startswith(asked("auth", "status"))
         for role in asked("role", "list").split():
+            if role == "root" and version == "3.5":
+                continue  # which does not say that root may do everything; 3.6 does
             assert f"\n{asked('role', 'get', role)}" in f"{auth}\n"
         for user in asked("user", "list").split():
             assert f"\n{asked('user', 'get', user)}".rstrip() in auth
 
 
-HEADERS = {"Clus", "Memb", "Raft"}
+HEADERS = {"Clus", "Memb", "Raft", "Revi"}
 
 
 def without_zeros(members: list[dict[str, Any]]) -> list[dict[str, Any]]:
