@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.damage_logs import LogFault
 
-__all__ = ["LOG_TOOLS", "judge_log"]
+__all__ = ["LOG_TOOLS", "judge_log", "log_asked_anew", "log_program_of"]
 
 LOG_TOOLS = ("boot", "migrate", "check v2store")
 """A server of the version that wrote the data dir; ``etcdutl migrate`` 3.7 for data of 3.5 and later, to the version
@@ -36,17 +36,26 @@ _FOUND_CONTENT = "detected custom v2 content"
 
 def judge_log(fault: LogFault) -> dict[str, Verdict]:
     """Give the verdict of each of `LOG_TOOLS` that reads data of this version."""
-    asks = {"boot": _boot, "check v2store": _check_v2store}
-    if fault.version != "3.4":
-        asks["migrate"] = _migrate
     return {
-        tool: kept_or_asked(_file(tool, fault), fault.sha256, partial(_asked, one, fault)) for tool, one in asks.items()
+        tool: kept_or_asked(log_program_of(tool, fault), fault.sha256, partial(_asked, one, fault))
+        for tool, one in _asks_of(fault).items()
     }
 
 
-def _file(tool: str, fault: LogFault) -> str:
+def log_asked_anew(fault: LogFault) -> dict[str, Verdict]:
+    """Ask each of them, whatever is kept."""
+    return {tool: _asked(one, fault) for tool, one in _asks_of(fault).items()}
+
+
+def log_program_of(tool: str, fault: LogFault) -> str:
+    """Give the name under which the verdicts of one of `LOG_TOOLS` are kept; its version is in it."""
     version = {"boot": fault.version, "migrate": "3.7", "check v2store": "3.5"}[tool]
-    return f"{'etcd' if tool == 'boot' else 'etcdutl'}-{programs.RELEASES[version]}-{tool.replace(' ', '-')}.jsonl"
+    return f"{'etcd' if tool == 'boot' else 'etcdutl'}-{programs.RELEASES[version]}-{tool.replace(' ', '-')}"
+
+
+def _asks_of(fault: LogFault) -> dict[str, Callable[[Path, str], Verdict]]:
+    asks = {"boot": _boot, "check v2store": _check_v2store}
+    return asks if fault.version == "3.4" else {**asks, "migrate": _migrate}
 
 
 def _asked(one: Callable[[Path, str], Verdict], fault: LogFault) -> Verdict:

@@ -1,5 +1,7 @@
 """What the real tools say of a damaged file: asked once, then kept by (tool version, sha256) in the cache folder.
 
+What the repository keeps of a whole corpus (`support.kept_faults`) is not asked again, but for a share by chance.
+
 ``good``, ``bad`` (a message, a panic or a crash) or ``hang``: no answer within `SECONDS_MAX` of computing.  The words
 they said are kept beside it.
 """
@@ -19,14 +21,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import programs
+from support import kept_faults, programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from support.damage import Fault
 
-__all__ = ["SECONDS_MAX", "TOOLS", "Verdict", "ask", "judge", "kept_or_asked", "words_of"]
+__all__ = ["SECONDS_MAX", "TOOLS", "Verdict", "ask", "asked_anew", "judge", "kept_or_asked", "program_of", "words_of"]
 
 SECONDS_MAX = 4
 _WAITED_SECONDS_MAX = 40  # on a busy machine they get little of it
@@ -51,15 +53,20 @@ class Verdict:
 
 def judge(fault: Fault) -> dict[str, Verdict]:
     """Give the verdict of each of `TOOLS`."""
-    return {tool: kept_or_asked(_file(tool), fault.sha256, partial(_asked, tool, fault)) for tool in TOOLS}
+    return {tool: kept_or_asked(program_of(tool), fault.sha256, partial(_asked, tool, fault)) for tool in TOOLS}
 
 
-def kept_or_asked(file: str, sha256: str, asks: Callable[[], Verdict]) -> Verdict:
-    """Give the verdict that the cache folder has in this file for this input; ask and keep where it has none."""
-    kept = _kept(file)
+def asked_anew(fault: Fault) -> dict[str, Verdict]:
+    """Ask each of `TOOLS`, whatever is kept."""
+    return {tool: _asked(tool, fault) for tool in TOOLS}
+
+
+def kept_or_asked(program: str, sha256: str, asks: Callable[[], Verdict]) -> Verdict:
+    """Give the verdict that is kept of this program for this input; ask and keep where there is none."""
+    kept = _kept(program)
     if sha256 not in kept:
         kept[sha256] = verdict = asks()
-        path = _folder() / file
+        path = _folder() / f"{program}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         # one write of one short line: processes may append beside each other
         with path.open("ab", buffering=0) as lines:
@@ -117,9 +124,10 @@ def _set_limits() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_MAX, _MEMORY_MAX))
 
 
-def _file(tool: str) -> str:
+def program_of(tool: str) -> str:
+    """Give the name under which the verdicts of one of `TOOLS` are kept; its version is in it."""
     version = programs.RELEASES["bbolt" if tool == "check" else "3.7"]
-    return f"{'bbolt' if tool == 'check' else 'etcdutl'}-{version}-{tool}.jsonl"
+    return f"{'bbolt' if tool == 'check' else 'etcdutl'}-{version}-{tool}"
 
 
 def _folder() -> Path:
@@ -127,10 +135,10 @@ def _folder() -> Path:
 
 
 @cache
-def _kept(file: str) -> dict[str, Verdict]:
-    kept: dict[str, Verdict] = {}
+def _kept(program: str) -> dict[str, Verdict]:
+    kept = {sha256: Verdict(*words) for sha256, words in kept_faults.verdicts_of(program).items()}
     with contextlib.suppress(FileNotFoundError):
-        for line in (_folder() / file).read_text(encoding="utf-8").splitlines():
+        for line in (_folder() / f"{program}.jsonl").read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut off
                 record: Mapping[str, str] = json.loads(line)
                 kept[record["sha256"]] = Verdict(record["word"], record["said"])
