@@ -78,7 +78,9 @@ def _types(_: click.Context, __: click.Parameter, given: Sequence[str]) -> froze
 )
 @click.option("--term", type=click.IntRange(0), help="Only entries of this term.")
 @click.option("--values", is_flag=True, help="Print values, not their sizes. Passwords are never printed.")
-@click.option("--hex", "as_hex", is_flag=True, help="Add the data of each entry in hex, for a decoder of your own.")
+@click.option(
+    "--hex", "as_hex", is_flag=True, help="Add the data of each entry in hex, secrets too, for a decoder of your own."
+)
 @click.option("--raw", is_flag=True, help="Print every record as it stands in the files, replaced entries too.")
 def dump_command(
     *,

@@ -10,12 +10,13 @@ import pytest
 from support import samples
 from support.cli import invoke
 from support.mutations import mutated
-from support.wal_files import METADATA
+from support.wal_files import METADATA, read_segments
 
 from etcdtool.formats import wire
 from etcdtool.formats.digest import crc32c
-from etcdtool.formats.wal import RecordType
+from etcdtool.formats.wal import RecordType, scan
 from etcdtool.formats.wal.records import pack_frame
+from etcdtool.operations.wal_dump import dump_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,3 +257,18 @@ def test_any_bytes_give_lines_or_an_error_of_ours(seed: int, tmp_path: Path) -> 
         done = invoke("wal", verb, tmp_path, *rest)
         assert done.exit_code in {0, 1, 3, 10, 11}, (seed, words, done.stderr)
         assert "internal error" not in done.stderr, (seed, words, done.stderr)
+
+
+@pytest.mark.parametrize("name", [name for name in samples.archives() if not name.startswith("damaged/")])
+def test_the_entries_are_those_that_a_server_reads(name: str) -> None:
+    segments = [segment for folder in samples.unpack(name).rglob("wal") for segment in read_segments(folder)]
+    if not segments:
+        return
+    dump = dump_entries(segments)
+    assert not [one for one in dump.damage if not one.is_tail]
+    newest = max(index for index, _ in dump.snapshots)  # members that joined later have nothing before it
+    log = scan(segments, after_index=newest)
+    assert (dump.node_id, dump.cluster_id, dump.commit) == (log.node_id, log.cluster_id, log.hard_state.commit)
+    assert [(one.index, one.term, one.type, bytes(one.data)) for one in dump.places if one.index > log.after_index] == [
+        (entry.index, entry.term, entry.type, bytes(entry.data)) for entry in log.entries()
+    ]
