@@ -26,6 +26,8 @@ _SIGN_BIT = 1 << 63
 
 def read_varint(data: bytes, position: int) -> tuple[int, int]:
     """Return a varint's unsigned 64 bits and the position after it."""
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1
     value = 0
     for size in range(min(_VARINT_SIZE_MAX, len(data) - position)):
         byte = data[position + size]
@@ -57,14 +59,17 @@ def iter_fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
             value, position = read_varint(data, position)
             yield number, wire_type, value
             continue
-        stop = _skip_group(data, position) if wire_type == GROUP_START else _end_of(data, position, wire_type)
-        content = b""
         if wire_type == LENGTH:
+            place = position
             size, position = read_varint(data, position)
+            if size > len(data) - position:
+                raise FormatError("protobuf message", "a field is cut short", offset=place)
             content = data[position : position + size]
-        elif wire_type != GROUP_START:
-            content = data[position:stop]
-        position = stop
+            position += size
+        else:
+            stop = _skip_group(data, position) if wire_type == GROUP_START else _end_of(data, position, wire_type)
+            content = b"" if wire_type == GROUP_START else data[position:stop]
+            position = stop
         yield number, wire_type, content
 
 

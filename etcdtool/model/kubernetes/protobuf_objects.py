@@ -90,19 +90,25 @@ class _Reader:
         for item in iter_fields(data):
             values.setdefault(item[0], []).append(item)
         result: dict[str, Any] = {}
-        for own in message.fields.values():
-            self._field(own, values.pop(own.number, []), result, path, depth)
-        if values:
-            self.found.unknown += [f"{path}{number}" for number in values]
-            result |= field_tree(item for items in values.values() for item in items)
+        for number in message.never_absent:
+            if number not in values:
+                self._field(message.fields[number], [], result, path, depth)
+        for number, items in values.items():
+            own = message.fields.get(number)
+            if own is not None:
+                self._field(own, items, result, path, depth)
+            else:
+                self.found.unknown.append(f"{path}{number}")
+                result |= field_tree(items)
         return result
 
     def _field(self, own: Field, items: list[_Wire], result: dict[str, Any], path: str, depth: int) -> None:
         if own.written is Written.NEVER:
             return
         wanted = _WIRE_TYPES.get(own.type, VARINT)
-        odd = [item for item in items if item[1] != wanted and not _is_packed(own, item)]
-        if odd:
+        if any(item[1] != wanted for item in items) and (
+            odd := [item for item in items if item[1] != wanted and not _is_packed(own, item)]
+        ):
             self.found.unreadable.append(f"{path}{own.name}")
             result[str(own.number)] = field_tree(odd)[str(own.number)]
             items = [item for item in items if item not in odd]

@@ -79,11 +79,13 @@ class Message:
         name: its full name, without a leading dot.
         fields: by number.
         is_list: whether Go has a list in its place (``ExtraValue``).
+        never_absent: numbers of the fields that JSON may show though the message does not have them.
     """
 
     name: str
     fields: Mapping[int, Field]
     is_list: bool
+    never_absent: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -176,7 +178,9 @@ def _message_of(name: str, descriptor: DescriptorProto) -> Message:
     fields = {part.number: _field_of(part, entries, odd) for part in descriptor.field}
     only = next(iter(fields.values())) if len(fields) == 1 else None
     is_list = only is not None and only.shape is Shape.LIST and (only.number, only.name) == (1, _ITEMS)
-    return Message(name, fields, is_list and odd is None)
+    shown = {Written.ALWAYS, Written.NULL, Written.INLINE}
+    never_absent = tuple(number for number, own in fields.items() if own.written in shown)
+    return Message(name, fields, is_list and odd is None, never_absent)
 
 
 def _upstream_name(name: str) -> str:
