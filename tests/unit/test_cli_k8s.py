@@ -240,3 +240,10 @@ def test_several_objects_are_named(tmp_path: Path) -> None:
     done = invoke("k8s", "restore-manifest", path, "--resource", "cm", "--name", "cfg")
     assert done.exit_code == 1
     assert "2 objects are meant. Name one by its key: /registry/configmaps/default/cfg, " in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--resource", "widgets"], ["--resource", "svc", "--namespace", "shop"]])
+def test_both_engines_find_the_same(words: list[str], snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = listed(snapshot, *words)
+    monkeypatch.setenv("ETCDTOOL_ENGINE", "plain")
+    assert listed(snapshot, *words) == found

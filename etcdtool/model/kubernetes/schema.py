@@ -153,7 +153,7 @@ class Schemas:
                 yield name
 
 
-_HOW_TO = "See docs/formats/kubernetes.md for the line that makes one."
+_HOW_TO = "See docs/how-to/get-a-kubernetes-object-back.md for the lines that make one."
 _PACKAGE_OF_GROUP = {"": "core", "internal.apiserver.k8s.io": "apiserverinternal"}
 """Where it is not the group's first label."""
 
