@@ -20,9 +20,9 @@ from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, live_rows, rows_bef
 from etcdtool.model.growing import GrowingColumn
 from etcdtool.model.history import current_revision, open_history
 from etcdtool.model.key_order import key_order
+from etcdtool.model.key_scan import Found, KeyScan
 from etcdtool.model.keyvalue import KeyValue
 from etcdtool.model.records import Records, read_records, slices
-from etcdtool.model.revisions import Revisions, iter_revisions, user_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -94,7 +94,9 @@ class KeyRows:
         engine: Engine = "columns",
         advance: Callable[[int], None] = lambda _: None,
     ) -> Self:
-        """Find the rows of some keys by looking at every revision of the database.
+        """Find the rows of some keys by looking at the key of every revision of the database.
+
+        Of the revisions of other keys nothing else is read, and nothing found wrong.
 
         Args:
             image: the database.
@@ -103,24 +105,15 @@ class KeyRows:
             advance: is told the bytes of each block when it was looked at.
 
         Raises:
-            FormatError: a bucket cannot be walked, or something in it is off.
+            FormatError: a bucket cannot be walked, or something in a row of these keys is off.
         """
         compactions, bucket = open_history(image)
-        words = unaligned_words(image.data)
         parts = {name: GrowingColumn(kind) for name, kind in KEY_ROW_COLUMNS}
-        newest = 0
-        for block in iter_revisions(image, bucket, engine=engine) if bucket is not None else ():
-            start, size = user_keys(image, block, engine=engine)
-            if engine == "plain":
-                found = _chosen_plainly(Keys(image.data, words, start, size), keys)
-            else:
-                found = np.flatnonzero(keys.mask(words, start, size))
-            if len(found):
-                _add(parts, block, start, size, found)
-            newest = int(block.main[-1])
-            advance(int((block.stop - block.start).sum()))
+        scan = KeyScan(image, keys, engine, advance)
+        for found in scan.found(bucket) if bucket is not None else ():
+            _add(parts, found)
         columns = {name: column.finish() for name, column in parts.items()}
-        return cls.of(image, current_revision(compactions, newest), columns, engine=engine)
+        return cls.of(image, current_revision(compactions, scan.newest), columns, engine=engine)
 
     @classmethod
     def of(cls, image: Image, newest: int, columns: Mapping[str, NDArray[Any]], *, engine: Engine = "columns") -> Self:
@@ -221,24 +214,15 @@ class KeyRows:
         return read_records(self.data, self.message_start[rows], self.message_end[rows], engine=self.engine)
 
 
-def _add(
-    parts: dict[str, GrowingColumn],
-    block: Revisions,
-    key_start: NDArray[np.int64],
-    key_size: NDArray[np.int64],
-    found: NDArray[np.int64],
-) -> None:
-    parts["main"].extend(block.main[found])
-    parts["sub"].extend(block.sub[found])
-    parts["tombstone"].extend(block.tombstone[found])
-    parts["message_start"].extend(block.message_start[found])
-    parts["message_end"].extend(block.stop[found])
-    parts["key_start"].extend(key_start[found])
-    parts["key_size"].extend(key_size[found])
-
-
-def _chosen_plainly(names: Keys, keys: KeyChoice) -> NDArray[np.int64]:
-    return np.array([row for row in range(len(names.start)) if names(row) in keys], dtype=np.int64)
+def _add(parts: dict[str, GrowingColumn], found: Found) -> None:
+    revisions = found.revisions
+    parts["main"].extend(revisions.main)
+    parts["sub"].extend(revisions.sub)
+    parts["tombstone"].extend(revisions.tombstone)
+    parts["message_start"].extend(revisions.message_start)
+    parts["message_end"].extend(revisions.stop)
+    parts["key_start"].extend(found.key_start)
+    parts["key_size"].extend(found.key_size)
 
 
 def _before(keys: Keys, engine: Engine) -> NDArray[np.int64]:

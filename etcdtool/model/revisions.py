@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 __all__ = [
     "RevisionColumns",
     "Revisions",
+    "checked_main",
+    "checked_order",
+    "first_key",
     "iter_revisions",
+    "record_keys",
     "revision_columns",
     "revision_columns_and_heads",
+    "revisions_at",
+    "revisions_of_items",
     "user_keys",
 ]
 
@@ -88,11 +94,53 @@ def iter_revisions(
         if len(columns.find_leaves(image, bucket)) > pages_per_block:
             blocks = read_ahead(blocks)
     for block in blocks:
-        _refuse_disorder(block, last)
-        last = int(block.main[-1]), int(block.sub[-1])
-        if last[0] == MAIN_MAX:
-            raise FormatError("revision key", "beyond what a server loads: 2^63-1", offset=int(block.start[-1]))
+        last = checked_order(block, last)
         yield block
+
+
+def checked_order(block: Revisions, last: tuple[int, int]) -> tuple[int, int]:
+    """Return the last revision of a block, which comes after another one.
+
+    Args:
+        block: revisions, at least one.
+        last: main and sub of the revision before them.
+
+    Raises:
+        FormatError: one is not above the one before it, or is beyond what a server loads.
+    """
+    _refuse_disorder(block, last)
+    return checked_main(int(block.main[-1]), int(block.start[-1])), int(block.sub[-1])
+
+
+def checked_main(main: int, offset: int) -> int:
+    """Return a main revision.
+
+    Raises:
+        FormatError: no server loads it.
+    """
+    if main == MAIN_MAX:
+        raise FormatError("revision key", "beyond what a server loads: 2^63-1", offset=offset)
+    return main
+
+
+def revisions_at(image: Image, block: columns.LeafBlock, rows: NDArray[np.int64]) -> Revisions:
+    """Return some revisions of a block of pairs, without runs.
+
+    Raises:
+        FormatError: a key is no revision.
+    """
+    key_start, value_start = block.key_start[rows], block.value_start[rows]
+    keys = _read_revisions(unaligned_words(image.data).rows(key_start, _WORDS_OF_A_REVISION), value_start - key_start)
+    _refuse_malformed(image, keys, key_start, value_start)
+    return Revisions(
+        main=keys.main.view(np.int64),
+        sub=keys.sub.view(np.int64),
+        tombstone=keys.tombstone,
+        start=key_start,
+        message_start=value_start,
+        stop=block.value_end[rows],
+        runs=[],
+    )
 
 
 def user_keys(
@@ -108,16 +156,23 @@ def user_keys(
     """
     if engine == "plain":
         return _user_keys_plainly(image.data, block)
-    words = unaligned_words(image.data)
-    word = words[block.message_start]
+    return record_keys(image.data, block.message_start, block.stop)
+
+
+def record_keys(
+    data: memoryview, message_start: NDArray[np.int64], stop: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the keys of records lie that begin and end there, see `user_keys`."""
+    words = unaligned_words(data)
+    word = words[message_start]
     size, length_size = varints.decode((word >> _EIGHT_BITS) | _CONTINUATION_ON_TOP)
-    start = block.message_start + 1 + length_size
+    start = message_start + 1 + length_size
     # seven bytes of a varint are below 2^49, so the sum stays inside int64
     key_size = size.astype(np.int64)
-    first = ((word & _LOW_BYTE) == _TAG_KEY) & (length_size > 0) & (start + key_size <= block.stop)
+    first = ((word & _LOW_BYTE) == _TAG_KEY) & (length_size > 0) & (start + key_size <= stop)
     if not first.all():
         for row in np.flatnonzero(~first).tolist():
-            start[row], key_size[row] = _parsed_key(image.data, int(block.message_start[row]), int(block.stop[row]))
+            start[row], key_size[row] = _parsed_key(data, int(message_start[row]), int(stop[row]))
     start[key_size == 0] = 0
     return start, key_size
 
@@ -183,10 +238,7 @@ def _iter_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterato
     words = unaligned_words(image.data)
     for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
         keys = revision_columns(words, block)
-        if not keys.well_formed.all():
-            row = int(np.argmin(keys.well_formed))
-            start = int(block.key_start[row])
-            Revision.parse(image.data[start : int(block.value_start[row])], offset=start)
+        _refuse_malformed(image, keys, block.key_start, block.value_start)
         yield Revisions(
             main=keys.main.view(np.int64),
             sub=keys.sub.view(np.int64),
@@ -198,13 +250,27 @@ def _iter_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterato
         )
 
 
+def _refuse_malformed(
+    image: Image, keys: RevisionColumns, key_start: NDArray[np.int64], value_start: NDArray[np.int64]
+) -> None:
+    if not keys.well_formed.all():
+        row = int(np.argmin(keys.well_formed))
+        start = int(key_start[row])
+        Revision.parse(image.data[start : int(value_start[row])], offset=start)
+
+
 def _iter_plainly(image: Image, bucket: Bucket) -> Iterator[Revisions]:
     items = cursor.iter_items(image, bucket)
     while chunk := list(islice(items, _ITEMS_PER_BLOCK)):
-        yield _revisions_of_items(chunk)
+        yield revisions_of_items(chunk)
 
 
-def _revisions_of_items(items: list[Item]) -> Revisions:
+def revisions_of_items(items: list[Item]) -> Revisions:
+    """Return the revisions of pairs of the plain cursor.
+
+    Raises:
+        FormatError: a key is no revision.
+    """
     runs = [(item.offset, item.offset + len(item.key) + len(item.value)) for item in items]
     revisions = [Revision.parse(item.key, offset=item.offset) for item in items]
     return Revisions(
@@ -230,14 +296,14 @@ def _refuse_disorder(block: Revisions, last: tuple[int, int]) -> None:
 
 def _user_keys_plainly(data: memoryview, block: Revisions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     places = [
-        _first_key(data, start, stop)
+        first_key(data, start, stop)
         for start, stop in zip(block.message_start.tolist(), block.stop.tolist(), strict=True)
     ]
     return _int64(start if size else 0 for start, size in places), _int64(size for _, size in places)
 
 
-def _first_key(data: memoryview, start: int, stop: int) -> tuple[int, int]:
-    """Read tag and length byte by byte."""
+def first_key(data: memoryview, start: int, stop: int) -> tuple[int, int]:
+    """Return where the key of one record lies, reading tag and length byte by byte; see `user_keys`."""
     message = bytes(data[start : min(stop, start + 1 + _LENGTH_BYTES_MAX)])
     if message[:1] == bytes([_TAG_KEY]):
         size = 0

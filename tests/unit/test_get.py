@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import samples
+from support.bbolt_files import written
 from support.booted import recorded_kvs
 from support.cli import invoke
 
 from etcdtool.model.gotext import quoted_bytes
+from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.revision import pack_revision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,3 +164,20 @@ def test_bytes_are_quoted_as_go_quotes_them() -> None:
         "\U0001f511 \U000e0001".encode(): '"\U0001f511 \\U000e0001"',
     }
     assert {text: quoted_bytes(text) for text in cases} == cases
+
+
+@pytest.mark.parametrize("engine", ["columns", "plain"])
+def test_damage_in_another_key_keeps_nobody_from_reading_this_one(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETCDTOOL_ENGINE", engine)
+    good = [(pack_revision(main), encode_key_value(b"key%d" % main, main, main, 1, b"v")) for main in (2, 3, 4)]
+    path = tmp_path / "odd.db"
+    data = bytearray(written({b"key": good, b"meta": []}))
+    at = data.index(good[1][0])
+    data[at + 8] = ord("-")  # where the underscore of revision 3 was
+    path.write_bytes(data)
+    assert invoke("get", path, "key2", "--print-value-only").stdout == "v\n"
+    refused = invoke("get", path, "key3")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "revision" in refused.stderr
