@@ -325,7 +325,7 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
         from etcdtool.operations.side_index import finder, opened_or_built  # noqa: PLC0415  it loads LMDB
 
         index = opened_or_built(self._database, asked=bool(asked))
-        return KeyRows.scan if index is None else finder(self._open.enter_context(index))
+        return KeyRows.scan if index is None else finder(self._open.enter_context(index), self._database.file)
 
 
 def _range_of(key: str | bytes | KeyRange) -> KeyRange:

@@ -50,8 +50,7 @@ def row_finder(database: Database, *, asked: bool | None) -> Iterator[RowFinder]
     from etcdtool.operations.side_index import finder  # noqa: PLC0415  it loads LMDB
 
     with index:
-        database.file.expect_jumps()
-        yield finder(index)
+        yield finder(index, database.file)
 
 
 def opened_index(database: Database, *, asked: bool) -> IndexFile | None:

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from etcdtool.errors import EtcdtoolError, SourceError
-from etcdtool.model.key_range import KeyRange
-from etcdtool.model.key_rows import KEY_ROW_COLUMNS, NO_ROW, KeyRows
+from etcdtool.formats.words import unaligned_words
+from etcdtool.model.grouping import Keys
+from etcdtool.model.history import History
+from etcdtool.model.key_order import key_order
+from etcdtool.model.key_rows import KEY_ROW_COLUMNS, KeyRows
+from etcdtool.model.revision import REVISION_SIZE, TOMBSTONE_MARK
 from etcdtool.sources.cache import CACHE_VARIABLE
 from etcdtool.sources.database import Database
 from etcdtool.sources.files import InputFile
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
+    from etcdtool.model.key_range import KeyRange
     from etcdtool.model.key_rows import RowFinder
 
 __all__ = [
@@ -47,7 +52,10 @@ __all__ = [
     "rows_in",
 ]
 
-_ROWS_AT_ONCE = ROWS_PER_BLOCK << 10
+_IN_INDEX = frozenset(ROW.names or ())
+_KEYS_AT_ONCE = 1 << 14
+_SHARE_OF_A_SCAN, _ROWS_ALWAYS_LOOKED_UP = 50, 10_000
+"""Where more than a fiftieth of all revisions is asked for, all are looked at sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +126,16 @@ def build(database: Database, *, advance: Callable[[int], None] = lambda _: None
     with lock_index(database.file.path):
         if (index := IndexFile.of(database)) is not None:
             return index
-        found = KeyRows.scan(database.image, KeyRange.everything(), advance=advance)
+        history = History.read(database.image, advance=advance)
         summary = Summary(
             form=FORM,
             path=str(database.file.path.resolve()),
             identity=Identity.of(database),
-            revisions=len(found),
-            keys=int((found.before == NO_ROW).sum()),
-            current_revision=found.current_revision,
+            revisions=len(history),
+            keys=int(history.first.sum()),
+            current_revision=history.current_revision,
         )
-        write_index(summary, _blocks(found))
+        write_index(summary, _blocks(history))
     index = IndexFile.of(database)
     if index is None:
         raise EtcdtoolError(
@@ -153,19 +161,48 @@ def rows_in(index: IndexFile, data: memoryview, wanted: KeyRange) -> Iterator[ND
             return
 
 
-def finder(index: IndexFile) -> RowFinder:
-    """Return what finds the rows of keys by an index, in place of `KeyRows.scan`."""
+def finder(index: IndexFile, file: InputFile) -> RowFinder:
+    """Return what finds the rows of keys by an index, or by `KeyRows.scan` where so many are wanted that it is faster.
+
+    Args:
+        index: of the database.
+        file: the database's own; the system is told how it is going to be read.
+    """
+    rows_max = max(index.summary.revisions // _SHARE_OF_A_SCAN, _ROWS_ALWAYS_LOOKED_UP)
 
     def find(
         image: Image, keys: KeyRange, *, engine: Engine = "columns", advance: Callable[[int], None] = lambda _: None
     ) -> KeyRows:
-        del advance  # it is there at once
-        rows = np.concatenate([np.empty(0, dtype=ROW), *rows_in(index, image.data, keys)])
+        file.expect_jumps()
+        found, count = [np.empty(0, dtype=ROW)], 0
+        for rows in rows_in(index, image.data, keys):
+            found.append(rows)
+            count += len(rows)
+            if count > rows_max:
+                file.expect_sequence()
+                return KeyRows.scan(image, keys, engine=engine, advance=advance)
+        rows = np.concatenate(found)
         rows = rows[np.lexsort((rows["sub"], rows["main"]))]
-        columns = {name: rows[name].astype(kind) for name, kind in KEY_ROW_COLUMNS}
+        columns = {name: rows[name].astype(kind) for name, kind in KEY_ROW_COLUMNS if name in _IN_INDEX}
+        columns["message_start"] = _message_starts(image.data, rows)
+        columns["message_end"] = rows["start"] + rows["size"]
         return KeyRows.of(image, index.summary.current_revision, columns, engine=engine)
 
     return find
+
+
+def _message_starts(data: memoryview, rows: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return where the records begin: behind 17 bytes of revision, or 18 with a mark that no record begins with."""
+    start, stop = rows["start"].astype(np.int64), rows["start"].astype(np.int64) + rows["size"]
+    if len(rows) and (int(start.min()) < 0 or int(stop.max()) > len(data) or int(rows["size"].min()) <= REVISION_SIZE):
+        raise _misplaced()
+    behind: NDArray[np.int64] = start + REVISION_SIZE
+    behind += np.array([data[at] == TOMBSTONE_MARK for at in behind.tolist()], dtype=np.int64)
+    return behind
+
+
+def _misplaced() -> SourceError:
+    return SourceError("the index names a place outside of the file", hint="Run etcdtool index drop --all.")
 
 
 def list_indexes() -> list[IndexState]:
@@ -193,7 +230,7 @@ class _Reader:
     def __call__(self, row: int) -> bytes:
         start, size = int(self._rows["key_start"][row]), int(self._rows["key_size"][row])
         if not 0 <= start <= start + size <= len(self._data):
-            raise SourceError("the index names a place outside of the file", hint="Run etcdtool index drop --all.")
+            raise _misplaced()
         return bytes(self._data[start : start + size])
 
 
@@ -202,15 +239,37 @@ def _first_at_or_above(key_of: _Reader, key: bytes, stop: int) -> int:
     return bisect_left(range(stop), key, key=key_of)
 
 
-def _blocks(found: KeyRows) -> Iterator[tuple[bytes, NDArray[np.void]]]:
-    ordered = found.in_key_order(np.arange(len(found), dtype=np.int64))
-    for at in range(0, len(ordered), _ROWS_AT_ONCE):
-        part = ordered[at : at + _ROWS_AT_ONCE]
-        table = np.empty(len(part), dtype=ROW)
-        for name in ROW.names or ():
-            table[name] = getattr(found, name)[part]
-        for start in range(0, len(part), ROWS_PER_BLOCK):
-            yield found.key_of(int(part[start])), table[start : start + ROWS_PER_BLOCK]
+def _blocks(history: History) -> Iterator[tuple[bytes, NDArray[np.void]]]:
+    left = np.empty(0, dtype=np.int64)
+    for rows in _ordered_rows(history):
+        left = np.concatenate((left, rows))
+        whole = len(left) // ROWS_PER_BLOCK * ROWS_PER_BLOCK
+        yield from _cut(history, left[:whole])
+        left = left[whole:]
+    yield from _cut(history, left)
+
+
+def _cut(history: History, rows: NDArray[np.int64]) -> Iterator[tuple[bytes, NDArray[np.void]]]:
+    table = np.empty(len(rows), dtype=ROW)
+    for name in ROW.names or ():
+        table[name] = getattr(history, name)[rows]
+    for start in range(0, len(rows), ROWS_PER_BLOCK):
+        yield history.key_of(int(rows[start])), table[start : start + ROWS_PER_BLOCK]
+
+
+def _ordered_rows(history: History) -> Iterator[NDArray[np.int64]]:
+    """Yield all rows by key, those of one key by revision; some keys at a time, as all would be as much again."""
+    starts = np.flatnonzero(history.first)
+    counts = np.diff(np.append(starts, len(history)))
+    leaders = history.order[starts]
+    words = unaligned_words(history.data)
+    ordered = key_order(Keys(history.data, words, history.key_start[leaders], history.key_size[leaders]))
+    for at in range(0, len(ordered), _KEYS_AT_ONCE):
+        groups = ordered[at : at + _KEYS_AT_ONCE]
+        of_each = counts[groups]
+        before = np.cumsum(of_each) - of_each
+        places = np.repeat(starts[groups] - before, of_each) + np.arange(of_each.sum(), dtype=np.int64)
+        yield history.order[places]
 
 
 def _state_of(path: Path) -> IndexState:

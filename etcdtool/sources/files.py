@@ -115,8 +115,15 @@ class InputFile:
 
     def expect_jumps(self) -> None:
         """Tell the system that pages are read here and there, so that none is read ahead."""
+        self._advise(mmap.MADV_RANDOM)
+
+    def expect_sequence(self) -> None:
+        """Tell the system that the file is read from end to end after all."""
+        self._advise(mmap.MADV_NORMAL)
+
+    def _advise(self, advice: int) -> None:
         if isinstance(self.data.obj, mmap.mmap):
-            self.data.obj.madvise(mmap.MADV_RANDOM)
+            self.data.obj.madvise(advice)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ import fcntl
 import os
 import threading
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, Self
@@ -46,21 +47,22 @@ ROW = np.dtype(
     [
         ("main", "<i8"),
         ("sub", "<i8"),
-        ("message_start", "<i8"),
-        ("message_end", "<i8"),
+        ("start", "<i8"),
+        ("size", "<u4"),
         ("key_start", "<i8"),
         ("key_size", "<u4"),
         ("tombstone", "u1"),
     ]
 )
-"""A revision: its number, where its record and the user's key in it lie, and whether it is a tombstone."""
+"""A revision: its number, where its entry and the user's key in it lie, and whether it is a tombstone."""
 ROWS_PER_BLOCK = 64
 
-FORM = 1
+FORM = 2
 """Of the index; one of another form is not read."""
 _KEY_SIZE_MAX = 480
 """LMDB's own keys end at 511 bytes; a block's number stands behind a longer first key that is cut."""
 _NUMBER_SIZE = 8
+_BLOCKS_A_TRANSACTION = 4096
 _ABOUT, _BLOCK = b"about", b"k"
 _SPARE_BYTES = 64 << 20
 _FOOTER, _FOOTER_MAGIC = Struct("<8sQ"), b"etcdtool"
@@ -237,16 +239,14 @@ def write_index(summary: Summary, blocks: Iterable[tuple[bytes, NDArray[np.void]
         leftover.unlink()
     size = summary.revisions * (ROW.itemsize + _KEY_SIZE_MAX // 4) * 2 + _SPARE_BYTES
     try:
-        with (
-            lmdb.open(os.fspath(staged), subdir=False, lock=False, map_size=size, sync=False) as environment,
-            environment.begin(write=True) as transaction,
-            transaction.cursor() as cursor,
-        ):
-            transaction.put(_ABOUT, msgspec.json.encode(summary))
-            cursor.putmulti(
-                ((_block_key(key, number), rows.tobytes()) for number, (key, rows) in enumerate(blocks, 1)),
-                append=True,
-            )
+        pairs = ((_block_key(key, number), rows.tobytes()) for number, (key, rows) in enumerate(blocks, 1))
+        with lmdb.open(os.fspath(staged), subdir=False, lock=False, map_size=size, sync=False) as environment:
+            with environment.begin(write=True) as transaction:
+                transaction.put(_ABOUT, msgspec.json.encode(summary))
+            # what a transaction has written stays in memory until it ends
+            while some := list(islice(pairs, _BLOCKS_A_TRANSACTION)):
+                with environment.begin(write=True) as transaction, transaction.cursor() as cursor:
+                    cursor.putmulti(some, append=True)
         with staged.open("ab") as file:
             file.write(_FOOTER.pack(_FOOTER_MAGIC, file.tell()))
             file.flush()
