@@ -167,6 +167,7 @@ def test_an_unknown_kind_with_a_descriptor_set() -> None:
         (b'{"a":' * 100_000, Form.JSON, "damaged: JSON"),
         (b"k8s:enc:aescbc:v1:none:" + bytes(32), Form.ENCRYPTED, "does not have"),
         (b"k8s:enc:kms:v1:cloud:" + bytes(32), Form.ENCRYPTED, "by kms v1, provider cloud"),
+        (b"{" + bytes(17 << 20), Form.OTHER, "17825793 bytes, more than an object can have"),
         (b"k8s:enc:x", Form.ENCRYPTED, "head that cannot be read"),
     ],
 )

@@ -68,10 +68,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class EncryptionConfiguration:
-    """The keys of a file, in its order, and the names of the providers whose keys are elsewhere (kms)."""
+    """The keys of a file, in its order; those of ``kms`` are elsewhere."""
 
     keys: tuple[Key, ...]
-    remote: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: bytes) -> EncryptionConfiguration:
@@ -82,14 +81,11 @@ class EncryptionConfiguration:
         """
         document = _load(text)
         keys: list[Key] = []
-        remote: list[str] = []
         for rule in _list(document, "resources"):
             resources = tuple(str(name) for name in _list(rule, "resources"))
             for provider in _list(rule, "providers"):
                 keys += _keys_of(provider, resources)
-                if isinstance(provider.get("kms"), dict):
-                    remote.append(str(provider["kms"].get("name", "")))
-        return cls(tuple(keys), tuple(remote))
+        return cls(tuple(keys))
 
     def decrypt(self, value: bytes, *, key: bytes, resource: str = "") -> bytes:
         """Return what an encrypted value holds; one that is not encrypted comes back as it is.

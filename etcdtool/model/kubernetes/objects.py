@@ -28,6 +28,8 @@ _OWN = "etcdtool.wire.kubernetes."
 _OWN_KINDS = {("v1", "Secret"): f"{_OWN}Secret", ("v1", "ConfigMap"): f"{_OWN}ConfigMap"}
 _ANY_KIND = f"{_OWN}PartialObject"
 _PATHS_SHOWN = 3
+_VALUE_SIZE_MAX = 16 << 20
+"""API servers take requests of up to 3 MB; what is far above holds no object, and would take much memory to show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class ObjectReader:
     def read(self, key: bytes, value: bytes) -> KubernetesObject:
         """Return the object of a key and its value."""
         named = parse_key(key, self.prefixes)
+        if len(value) > _VALUE_SIZE_MAX:
+            return _too_big(named, value)
         stored = StoredValue.parse(value)
         encryption = stored.encryption
         found = KubernetesObject(key=named, form=stored.form, encryption=encryption, is_secret=_may_be_secret(named))
@@ -154,6 +158,17 @@ class ObjectReader:
         if self.show_secrets:
             return replace(found, is_secret=True)
         return replace(found, is_secret=True, is_redacted=True, document=redact(found.document))
+
+
+def _too_big(named: ObjectKey | None, value: bytes) -> KubernetesObject:
+    return KubernetesObject(
+        key=named,
+        form=Form.OTHER,
+        namespace=named.namespace if named else "",
+        name=named.name if named else "",
+        is_secret=_may_be_secret(named),
+        notes=(f"{len(value)} bytes, more than an object can have",),
+    )
 
 
 def _from_json(found: KubernetesObject, stored: StoredValue) -> KubernetesObject:
