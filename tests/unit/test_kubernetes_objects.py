@@ -304,3 +304,55 @@ def test_yaml_reads_back(document: Any) -> None:
     text = yaml_text(document)
     assert not set(text) & {chr(code) for code in [*range(9), *range(11, 32), 0x7F, 0x85, 0x202E, 0x2028, 0xFEFF]}
     assert yaml.safe_load(text) == document
+
+
+SECRET = "/registry/secrets/shop/database"
+
+
+def shown(found: Any) -> str:
+    return repr((found.document, found.notes, found.name, found.uid, found.kind))
+
+
+@given(st.data())
+def test_damage_does_not_make_a_secret_show(data: st.DataObject) -> None:
+    value = bytearray(VALUES[SECRET])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(value) - 1))
+        value[place] ^= data.draw(st.sampled_from([1, 2, 4, 8, 16, 32, 64, 128, 255]))
+    for schema in (None, schemas()):
+        found = reader(schemas=schema, show_secrets=False).read(SECRET.encode(), bytes(value))
+        assert not found.document or found.is_redacted
+        assert "top-secret" not in shown(found)
+        assert "dG9wLXNlY3JldC" not in shown(found)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_no_bit_makes_a_secret_show(bit: int) -> None:
+    whole = VALUES[SECRET]
+    hiding = reader(schemas=None, show_secrets=False)
+    for place in range(len(whole)):
+        value = bytes([*whole[:place], whole[place] ^ (1 << bit), *whole[place + 1 :]])
+        found = hiding.read(SECRET.encode(), value)
+        assert "top-secret" not in shown(found), place
+        assert "dG9wLXNlY3JldC" not in shown(found), place
+
+
+def test_a_secret_that_another_key_names_is_not_shown() -> None:
+    found = reader(show_secrets=False).read(b"/registry/secrets/shop/other", VALUES[SECRET])
+    assert found.document == {"kind": "Secret", "metadata": {"name": "other", "namespace": "shop"}}
+    assert found.is_redacted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a b@c"},"data":{"x":"dG9wLXNl"},"more":"dG9w"}',
+        b'{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"},"data":{"dG9w dG9w":"dG9w"},"stringData":"dG9w"}',
+        b'{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a","x":"dG9w"},"data":["dG9w"]}',
+        b'{"kind":"Secret","apiVersion":"v1","metadata":["dG9w"],"data":{"a":{"b":"dG9w"}}}',
+    ],
+)
+def test_secrets_of_odd_shapes(value: bytes) -> None:
+    found = reader(show_secrets=False).read(b"/elsewhere", value)
+    assert "dG9w" not in shown(found)
+    assert found.is_redacted

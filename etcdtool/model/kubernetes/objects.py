@@ -157,7 +157,33 @@ class ObjectReader:
             return replace(found, is_secret=secret)
         if self.show_secrets:
             return replace(found, is_secret=True)
-        return replace(found, is_secret=True, is_redacted=True, document=redact(found.document))
+        hidden = replace(found, is_secret=True, is_redacted=True)
+        if found.is_complete and _is_where_it_belongs(found):
+            return replace(hidden, document=redact(found.document))
+        # damage moves bytes: a value may stand where a name should
+        return replace(
+            hidden,
+            document=_shell(found),
+            kind="Secret",
+            api_version="",
+            namespace=found.key.namespace if found.key else "",
+            name=found.key.name if found.key else "",
+            uid="",
+            notes=("damaged or not known as a whole: of such a Secret only what its key says is shown",),
+        )
+
+
+def _is_where_it_belongs(found: KubernetesObject) -> bool:
+    key = found.key
+    return key is None or (found.namespace, found.name) == (key.namespace, key.name)
+
+
+def _shell(found: KubernetesObject) -> dict[str, Any] | None:
+    """Return what the key says of a Secret, as an object; None where it says nothing."""
+    if found.key is None:
+        return None
+    place = {"namespace": found.key.namespace} if found.key.namespace else {}
+    return {"kind": "Secret", "metadata": {"name": found.key.name, **place}}
 
 
 def _too_big(named: ObjectKey | None, value: bytes) -> KubernetesObject:

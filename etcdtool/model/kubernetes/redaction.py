@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 __all__ = ["LAST_APPLIED", "redact", "redacted_size"]
@@ -33,6 +34,8 @@ _HARMLESS_METADATA = frozenset(
         "finalizers",
     }
 )
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_NAME = re.compile(r"[-._:/a-zA-Z0-9]{0,253}")
 _ANNOTATION_SIZE_MAX = 128
 _COPIES = ("{", "[", "H4sI", "apiVersion:", "---")
 """How annotations begin that hold a copy of the object: JSON, YAML, or either of them packed by gzip."""
@@ -55,9 +58,16 @@ def redacted_size(size: int) -> str:
 def _metadata(name: str, value: Any) -> Any:
     if name == "annotations" and isinstance(value, dict):
         return {key: _annotation(key, text) for key, text in value.items()}
-    if name == "managedFields" and isinstance(value, list):
-        return [_managed(entry) for entry in value]
-    return value if name in _HARMLESS_METADATA else _hidden(value, name)
+    return _named(value) if name in _HARMLESS_METADATA else _hidden(value, name)
+
+
+def _named(value: Any) -> Any:
+    """Return a part of the metadata with every text hidden that no name, uid, version or time can be."""
+    if isinstance(value, dict):
+        return {_named(key): _named(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(_named, value))
+    return value if not isinstance(value, str) or _NAME.fullmatch(value) else "<redacted>"
 
 
 def _annotation(name: str, value: Any) -> Any:
@@ -66,18 +76,11 @@ def _annotation(name: str, value: Any) -> Any:
     return value if harmless and isinstance(value, str) else _hidden(value, "")
 
 
-def _managed(entry: Any) -> Any:
-    if not isinstance(entry, dict):
-        return _hidden(entry, "")
-    known = {"manager", "operation", "apiVersion", "time", "fieldsType", "subresource"}
-    return {name: value if name in known else _hidden(value, "") for name, value in entry.items()}
-
-
 def _hidden(value: Any, name: str) -> Any:
     """Return what stands for a value; of ``data`` and its like the names of the values stay."""
     if value is None:
         return None
-    if name in {"data", "stringData"} and isinstance(value, dict):
+    if name in {"data", "stringData"} and isinstance(value, dict) and all(map(_DATA_KEY.fullmatch, value)):
         return {key: redacted_size(_size(text, encoded=name == "data")) for key, text in value.items()}
     return "<redacted>"
 
