@@ -7,6 +7,7 @@ As a script it writes ``etcdtool/model/kubernetes/go_fields.py`` anew.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ if not __package__:  # started as a script: the folder of the package is not on 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.processes import run
-from support.programs import UnavailableError, build_dir, cache_dir, locked, program
+from support.programs import UnavailableError, cache_dir, locked, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,21 +79,21 @@ def read_manifests(texts: Iterable[str]) -> list[dict[str, Any]]:
 @cache
 def descriptor_set() -> Path:
     """Give the descriptor set of k8s.io/api, made once by the very lines of the how-to page."""
-    target = cache_dir() / "real" / f"descriptors-{VERSION}-{build_dir('kubernetes').name[-16:]}" / "kubernetes.binpb"
+    script = HOW_TO.read_text(encoding="utf-8").split("```sh descriptor-set\n", 1)[1].split("```", 1)[0]
+    assert VERSION in script
+    made_by = hashlib.sha256(script.encode()).hexdigest()[:16]
+    target = cache_dir() / "real" / f"descriptors-{VERSION}-{made_by}" / "kubernetes.binpb"
     if target.is_file():
         return target
     if shutil.which("go") is None:
         raise UnavailableError("no go on the PATH; the descriptor set is made of Go modules")
     with locked(target.parent.with_suffix(".lock")):
         if not target.is_file():
-            _make_descriptor_set(target)
+            _make_descriptor_set(script, target)
     return target
 
 
-def _make_descriptor_set(target: Path) -> None:
-    page = HOW_TO.read_text(encoding="utf-8")
-    script = page.split("```sh descriptor-set\n", 1)[1].split("```", 1)[0]
-    assert VERSION in script
+def _make_descriptor_set(script: str, target: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
