@@ -121,6 +121,10 @@ class InputFile:
         """Tell the system that the file is read from end to end after all."""
         self._advise(mmap.MADV_NORMAL)
 
+    def let_go(self) -> None:
+        """Give the memory of the map back: what is read of it again comes from the system's cache."""
+        self._advise(mmap.MADV_DONTNEED)
+
     def _advise(self, advice: int) -> None:
         if isinstance(self.data.obj, mmap.mmap):
             self.data.obj.madvise(advice)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from bench.make_v3_data import snapshot
+from bench.side_by_side import etcdtool
 from support import real
 from support.measure import Measured, comparison, measure, middle
 
@@ -30,9 +30,9 @@ def test_defrag_against_etcdutl(name: str, tmp_path: Path) -> None:
     theirs: list[Measured] = []
     sizes = set()
     for _ in range(ROUNDS):  # in turn, so that a slow minute of the machine hits both
-        for runs, program in ((theirs, [etcdutl]), (ours, [sys.executable, "-m", "etcdtool"])):
+        for runs, run in ((theirs, lambda *words: measure([etcdutl, *words])), (ours, etcdtool)):
             folder = shutil.copytree(made, tmp_path / "copy")
-            runs.append(measure([*program, "defrag", "--data-dir", folder]))
+            runs.append(run("defrag", "--data-dir", folder))
             sizes.add((folder / DB).stat().st_size)
             shutil.rmtree(folder)
     print(
