@@ -192,7 +192,7 @@ def restore_manifest(found: Found) -> Manifest:
         )
     if not item.is_complete:
         hint = _HOW_TO_GET_DESCRIPTORS if "descriptor set" in notes else ""
-        raise AnswerIsNoError(f"{key} ({item.kind or 'no kind'}) is not known as a whole: {notes}", hint=hint)
+        raise AnswerIsNoError(f"{key} ({item.kind or 'no kind'}) cannot be given as a manifest: {notes}", hint=hint)
     return manifest_of(item.document)
 
 

@@ -186,7 +186,7 @@ def test_a_custom_resource_keeps_its_nulls(snapshot: Path) -> None:
 def test_protobuf_without_names_is_refused(snapshot: Path) -> None:
     done = invoke("k8s", "restore-manifest", snapshot, POD)
     assert (done.exit_code, done.stdout) == (3, "")
-    assert "(Pod) is not known as a whole: without a descriptor set" in done.stderr
+    assert "(Pod) cannot be given as a manifest: without a descriptor set" in done.stderr
     assert "--descriptor-set" in done.stderr
 
 

@@ -138,8 +138,10 @@ class ObjectReader:
             own = _OWN_KINDS.get((stored.api_version, stored.kind))
             message = schemas.message(own or _ANY_KIND)
             if own is None:
-                lacking = "without a descriptor set" if self.schemas is None else "the descriptor set lacks the kind"
-                notes.append(f"{lacking}: all but metadata is shown by the numbers of its fields")
+                lacking = (
+                    "without a descriptor set" if self.schemas is None else "the descriptor set lacks the kind, so"
+                )
+                notes.append(f"{lacking} all but metadata is shown by the numbers of its fields")
         assert message is not None
         assert schemas is not None
         parsed = ProtobufObject.read(stored.raw, message, schemas)
