@@ -94,8 +94,9 @@ def test_the_registry_from_its_dumps_is_the_registry_of_the_data_dir(tmp_path: P
     changing = {"mod_revision", "create_revision"}
     keys_only = [
         [
-            {name: field for name, field in json.loads(line).items() if name not in changing}
-            for line in done.stdout.splitlines()
+            {name: field for name, field in record.items() if name not in changing}
+            for record in map(json.loads, done.stdout.splitlines())
+            if record["type"] == "put"
         ]
         for done in (from_dumps, from_data)
     ]
