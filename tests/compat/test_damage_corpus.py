@@ -30,19 +30,21 @@ from support.damage_corpus import (
     render,
 )
 from support.damage_logs import LOG_FIELDS, WITHOUT_A_SIGN, draw_log
-from support.log_verdicts import log_asked_anew, log_program_of
+from support.log_verdicts import LOG_TOOLS, log_asked_anew, log_program_of
 from support.verdicts import TOOLS, asked_anew, program_of
 
 from etcdtool.checks import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from support.damage import Fault
+    from support.verdicts import Verdict
 
 MEMORY_GROWTH_MAX = 256 << 20
 SEALED_ASKED, UNSEALED_ASKED, LOGS_ASKED = 10, 2, 8
 """Faults of a field in the long suite where the tools have to be asked about each."""
+ASKED_AT_MOST = 12
 LOGS_ASKED_ANEW = 4
 """Most of these end with a server that starts."""
 
@@ -86,6 +88,17 @@ def test_nothing_found_by_others_is_missed_in_more_faults(
     assert hold(faults_of(seed, page_type, name, sealed=sealed, unsealed=unsealed)) >= sealed
 
 
+def hold_to_be_said(kept: dict[str, str], ask: Callable[[], dict[str, Verdict]], fault: str) -> None:
+    """Check that each tool says what is kept of it; one that reads what lies behind the file says it now and then."""
+    unsaid = dict(kept)
+    for _ in range(ASKED_AT_MOST):
+        said = ask()
+        unsaid = {tool: word for tool, word in unsaid.items() if said[tool].word != word}
+        if not unsaid:
+            return
+    pytest.fail(f"{fault}: never said: {unsaid}")
+
+
 @pytest.mark.full
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page_type", CATALOGUE)
@@ -94,8 +107,7 @@ def test_what_is_kept_is_what_the_tools_say(page_type: str) -> None:
         number = random.randrange(SEALED_EACH)
         fault = draw(KEPT_SEED, page_type, name, number, sealed=page_type != "trailer")
         kept = {tool: kept_faults.verdicts_of(program_of(tool))[fault.sha256][0] for tool in TOOLS}
-        said = {tool: verdict.word for tool, verdict in asked_anew(fault).items()}
-        assert said == kept, (name, number)
+        hold_to_be_said(kept, lambda: asked_anew(fault), f"{name} {number}")
 
 
 @pytest.mark.full
@@ -104,9 +116,9 @@ def test_what_is_kept_of_logs_is_what_the_tools_say() -> None:
     for kind, name in random.sample(LOG_FIELDS, LOGS_ASKED_ANEW):
         number = random.randrange(SEALED_EACH)
         fault = draw_log(KEPT_SEED, kind, name, number)
-        for tool, verdict in log_asked_anew(fault).items():
-            kept, _ = kept_faults.verdicts_of(log_program_of(tool, fault))[fault.sha256]
-            assert verdict.word == kept, (kind, name, number, tool)
+        tools = [tool for tool in LOG_TOOLS if tool != "migrate" or fault.version != "3.4"]
+        kept = {tool: kept_faults.verdicts_of(log_program_of(tool, fault))[fault.sha256][0] for tool in tools}
+        hold_to_be_said(kept, lambda: log_asked_anew(fault), f"{kind} {name} {number}")
 
 
 def hold_logs(seed: int, kind: str, name: str, count: int) -> None:
