@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 import resource
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,7 +108,7 @@ def test_what_is_kept_is_what_the_tools_say(page_type: str) -> None:
         number = random.randrange(SEALED_EACH)
         fault = draw(KEPT_SEED, page_type, name, number, sealed=page_type != "trailer")
         kept = {tool: kept_faults.verdicts_of(program_of(tool))[fault.sha256][0] for tool in TOOLS}
-        hold_to_be_said(kept, lambda: asked_anew(fault), f"{name} {number}")
+        hold_to_be_said(kept, partial(asked_anew, fault), f"{name} {number}")
 
 
 @pytest.mark.full
@@ -118,7 +119,7 @@ def test_what_is_kept_of_logs_is_what_the_tools_say() -> None:
         fault = draw_log(KEPT_SEED, kind, name, number)
         tools = [tool for tool in LOG_TOOLS if tool != "migrate" or fault.version != "3.4"]
         kept = {tool: kept_faults.verdicts_of(log_program_of(tool, fault))[fault.sha256][0] for tool in tools}
-        hold_to_be_said(kept, lambda: log_asked_anew(fault), f"{kind} {name} {number}")
+        hold_to_be_said(kept, partial(log_asked_anew, fault), f"{kind} {name} {number}")
 
 
 def hold_logs(seed: int, kind: str, name: str, count: int) -> None:
