@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import resource
 import subprocess
 import sys
 import threading
@@ -147,22 +146,25 @@ def test_what_is_a_large_part_of_a_file_is_scanned(
     assert scans == ([] if always else [KeyRange.everything()])
 
 
-def test_a_look_up_touches_few_pages(tmp_path: Path) -> None:
+def test_a_look_up_reads_as_many_keys_as_halving_a_block_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "big.db", 5, 60_000)
-    with open_database(path) as opened:
-        build(opened).close()
-    with open_database(path) as opened, IndexFile.of(opened) or pytest.fail("none was found") as index:
-        opened.file.expect_jumps()
-        key = KeyRange.of(b"key/7777")
-        list(rows_in(index, opened.data, KeyRange.of(b"\0")))  # what is loaded once
-        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
-        assert sum(map(len, rows_in(index, opened.data, key))) > 0
-        faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
-        # a fault for each stretch of pages that is met for the first time: halving 64 rows, and a walk through LMDB
-        assert faults <= 3 * math.log2(60_000)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt  # a scan reads in a thread of its own
-        assert len(KeyRows.scan(opened.image, key)) > 0
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before > 4 * faults
+    reads: list[int] = []
+    read = side_index._Reader.__call__
+
+    def counted(reader: Any, row: int) -> bytes:
+        reads.append(row)
+        return read(reader, row)
+
+    monkeypatch.setattr(side_index._Reader, "__call__", counted)
+    with open_database(path) as opened, build(opened) as index:
+        for number in range(0, 15_000, 100):
+            blocks = list(index.blocks_from(b"key/%d" % number))
+            reads.clear()
+            found = sum(map(len, rows_in(index, opened.data, KeyRange.of(b"key/%d" % number))))
+            # in the block before the key, in its own, and in those that its revisions go on in
+            blocks_read = 2 + found // ROWS_PER_BLOCK
+            assert len(reads) <= 2 * (math.log2(ROWS_PER_BLOCK) + 1) * (blocks_read + 1)
+            assert sum(map(len, blocks)) > found
 
 
 def test_an_index_is_made_when_asked_for_or_of_a_big_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
