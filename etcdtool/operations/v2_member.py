@@ -16,6 +16,7 @@ from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
 from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
 from etcdtool.model.store_v2 import Store
 from etcdtool.operations.engine import chosen_engine
+from etcdtool.operations.snap_source import open_snap
 from etcdtool.sources import InputFile
 
 if TYPE_CHECKING:
@@ -156,9 +157,11 @@ def _open_segment(path: Path, member: MemberLog, *, in_use: bool) -> Iterator[Se
             member.findings.append(_ignored(error, member))
             return
         sequence = first_index = 0  # the only one, and its entries have their own indexes
-    file = InputFile.open(path, in_use=in_use)
+    file = InputFile.open_if_there(path, in_use=in_use)
+    if file is None:
+        return  # what begins behind a newer .snap is still there
     member.files.append(file)
-    yield Segment(path.name, sequence, first_index, file.data)
+    yield Segment(path.name, sequence, first_index, file.data, file.read_again)
 
 
 def _ignored(error: FormatError, member: MemberLog) -> Finding:
@@ -180,7 +183,9 @@ def _readable_snaps(member: MemberLog, unreadable: list[FormatError]) -> Iterato
         except FormatError:
             ordered.append(((0, 0), path))  # a copy under another name is as good as its content
     for _, path in sorted(ordered, reverse=True):
-        file = InputFile.open(path, in_use=member.source.holder is not None)
+        file = open_snap(path, in_use=member.source.holder is not None)
+        if file is None:
+            continue
         try:
             snap = parse_snap_file(file.data)
         except FormatError as error:

@@ -13,9 +13,9 @@ from etcdtool.findings import Finding, Severity
 from etcdtool.formats.snap import parse_snap_file
 from etcdtool.formats.wal import scan, select
 from etcdtool.operations.engine import chosen_engine
+from etcdtool.operations.snap_source import open_snap
 from etcdtool.operations.v2_member import MemberLog
 from etcdtool.operations.v2_replay import Replay, replay
-from etcdtool.sources import InputFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,10 @@ def _older_starts(member: MemberLog) -> Iterator[MemberLog]:
         if path.name == member.snap_name:
             continue
         try:
-            snap = parse_snap_file(InputFile.open(path, in_use=member.source.holder is not None).data)
+            file = open_snap(path, in_use=member.source.holder is not None)
+            if file is None:
+                continue
+            snap = parse_snap_file(file.data)
         except EtcdtoolError:
             continue  # already told, or of no use here
         if snap.index < member.base_index:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from etcdtool.checks import snap as codes
 from etcdtool.checks import wal
 from etcdtool.errors import FormatError
-from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name
+from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name, snap_name
 from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
 from etcdtool.formats.wal.layout import odd_frames
 from etcdtool.operations.engine import chosen_engine
 from etcdtool.operations.limiter import limited
+from etcdtool.operations.snap_source import open_snap
 from etcdtool.sources import InputFile, locate
 
 if TYPE_CHECKING:
@@ -73,16 +74,15 @@ class LogCheck:
             self.findings.extend(self._match(self.log, segments))
             self.findings.extend(limited(self._odd(segments)))
 
-    def _open(self, path: Path) -> InputFile:
-        file = InputFile.open(path, in_use=self.in_use)
-        self.files.append(file)
-        return file
-
     def _read_snaps(self) -> Iterator[Finding]:
         readable: list[tuple[tuple[int, int], str, SnapFile]] = []
         for path in self._snap_files():
+            file = open_snap(path, in_use=self.in_use)
+            if file is None:
+                continue
+            self.files.append(file)
             try:
-                snap = parse_snap_file(self._open(path).data)
+                snap = parse_snap_file(file.data)
             except FormatError as error:
                 yield codes.UNREADABLE.finding(path.name, error.problem, offset=error.offset)
                 continue
@@ -107,11 +107,17 @@ class LogCheck:
             except FormatError as error:
                 self.findings.append(wal.FILE_IGNORED.finding(path.name, error.problem))
                 continue
-            yield Segment(path.name, sequence, first_index, self._open(path).data)
+            file = InputFile.open_if_there(path, in_use=self.in_use)
+            if file is None:
+                continue
+            self.files.append(file)
+            yield Segment(path.name, sequence, first_index, file.data, file.read_again)
 
     def _odd(self, segments: list[Segment]) -> Iterator[Finding]:
+        assert self.log is not None
+        explained = {finding.where for finding in (*self.findings, *self.log.findings)}
         for segment in segments:
-            if segment.name not in {finding.where for finding in self.findings}:  # not beside what explains it
+            if segment.name not in explained:
                 for offset in odd_frames(segment):
                     detail = "the record, or the padding behind it, is not written as servers write it"
                     yield wal.LAYOUT.finding(segment.name, detail, offset=offset)
@@ -158,13 +164,17 @@ class LogCheck:
                 yield codes.NOT_IN_LOG.finding(name, "the log has no record of it up to its commit index")
         start_index = self.snaps[self.start].index if self.start else 0
         newest = max(recorded, default=(0, 0))
-        if newest[0] > start_index:
+        if newest[0] > start_index and not self._is_new(snap_name(newest[1], newest[0])):
             detail = f"the log has a record of raft index {newest[0]}, term {newest[1]}, and there is no such .snap"
             yield codes.MISSING.finding(str(self.parts.root), detail)
         if min(segment.first_index for segment in segments) > start_index + 1:
             first = min(segments, key=lambda segment: segment.first_index)
             detail = f"the log begins at raft index {first.first_index}, and no .snap reaches there"
             yield codes.NO_START.finding(first.name, detail)
+
+    def _is_new(self, name: str) -> bool:
+        """Tell whether a running server has written this ``.snap`` since the others were read."""
+        return self.in_use and any(path.name == name for path in self._snap_files())
 
 
 def _scan_from(segments: list[Segment], snap: SnapFile | None) -> Scan:

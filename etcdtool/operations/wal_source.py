@@ -67,9 +67,12 @@ def open_log(path: Path, *, wal_dir: Path | None = None) -> Iterator[OpenedLog]:
                     notes.append(f"left out: {error.message}")
                     continue
                 sequence, first_index = 0, 0
-            file = InputFile.open(one, in_use=holder is not None)
+            file = InputFile.open_if_there(one, in_use=holder is not None)
+            if file is None:
+                notes.append(f"left out: {one.name}, which the server has deleted meanwhile")
+                continue
             files.append(file)
-            segments.append(Segment(one.name, sequence, first_index, file.data))
+            segments.append(Segment(one.name, sequence, first_index, file.data, file.read_again))
         yield OpenedLog(str(path), parts, segments, files, notes, holder is not None)
         if holder is None:
             for file in files:

@@ -1,7 +1,8 @@
 """One input file: opened read-only, mapped or read, closed at once, and proven not to have changed size meanwhile.
 
 A mapped file that shrinks kills the process by SIGBUS, so maps are for files nobody writes to; a file of a running
-server is read instead (`InputFile.open` with ``in_use=True``).
+server is read instead (`InputFile.open` with ``in_use=True``).  Such a copy can hold the end of a write without its
+beginning, which had been read before: whoever meets that takes over what was written since (`InputFile.read_again`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import mmap
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["InputFile", "Workspace", "bytes_on_disk", "is_folder", "open_read_only"]
 
 _HEAD_SIZE, _TAIL_SIZE = 64 << 10, 4 << 10
+_WRITE_SECONDS_MAX, _LOOK_SECONDS = 0.25, 0.005  # a server on a busy machine can be stopped in the middle of a write
 _HINTS = {
     errno.EACCES: "Run as the user that owns it, or give yourself read permission.",
     errno.EPERM: "Run as the user that owns it, or give yourself read permission.",
@@ -94,6 +97,20 @@ class InputFile:
             os.close(descriptor)
         return cls(path, data, status.st_size, status.st_mtime_ns)
 
+    @classmethod
+    def open_if_there(cls, path: Path, *, in_use: bool) -> Self | None:
+        """Open a file that was listed; None for one that a running server has deleted since, as it does with old ones.
+
+        Raises:
+            SourceError: as `open` says, also for a file that is gone where no server runs.
+        """
+        try:
+            return cls.open(path, in_use=in_use)
+        except SourceError as error:
+            if in_use and isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
+
     @staticmethod
     def _map(descriptor: int, size: int, path: Path) -> memoryview:
         if size == 0:
@@ -109,9 +126,40 @@ class InputFile:
         os.set_blocking(descriptor, True)
         try:
             with os.fdopen(os.dup(descriptor), "rb") as file:
-                return memoryview(file.read())
+                return memoryview(bytearray(file.read())).toreadonly()
         except OSError as error:
             raise SourceError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+
+    def read_again(self, start: int) -> bool:
+        """Take over what a server has written since, within the size read before; waits a moment for it.
+
+        Args:
+            start: offset from which on the copy is renewed.
+
+        Returns:
+            Whether anything is different now; never for a file that is not in use, or is gone.
+        """
+        copy = self.data.obj
+        if not isinstance(copy, bytearray):
+            return False
+        until = time.monotonic() + _WRITE_SECONDS_MAX
+        while not (is_changed := self._renew(copy, start)) and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
+        return is_changed
+
+    def _renew(self, copy: bytearray, start: int) -> bool:
+        size = len(copy) - start
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                found = file.read(size).ljust(size, b"\0")  # a server cuts off what it had allocated and not used
+        except OSError:
+            return False
+        with memoryview(copy) as view:
+            if view[start:] == found:
+                return False
+            view[start:] = found
+        return True
 
     def expect_jumps(self) -> None:
         """Tell the system that pages are read here and there, so that none is read ahead."""

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from support import faults, samples
 from support.servers import Server, ServerError
 from support.v2_answers import flatten
+
+from etcdtool.operations.read_v2 import ReadOptions, read_v2
+from etcdtool.operations.verify_log import LogCheck
+from etcdtool.operations.wal_dump import dump_entries
+from etcdtool.operations.wal_source import open_log
+from etcdtool.sources import locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +133,37 @@ def test_beside_a_running_server(server: Server, tmp_path: Path) -> None:
     assert served(server).keys() == answers.keys()
     for key, value in writer.acknowledged.items():
         assert server.v2("GET", key)[2]["node"]["value"] == value
+
+
+def test_reading_while_clients_write_as_fast_as_they_can(server: Server, request: pytest.FixtureRequest) -> None:
+    """What was read of a write, or of a file that was just made or deleted, is never taken for damage."""
+    stopping = threading.Event()
+
+    def write(client: int) -> None:
+        sizes = random.Random(client)
+        while not stopping.is_set():
+            value = "x" * sizes.choice((3, 100, 900, 4000, 9000))
+            server.v2("PUT", f"/live/{client}/{sizes.randrange(50)}", form={"value": value})
+
+    with ThreadPoolExecutor() as clients:
+        writers = [clients.submit(write, client) for client in range(3)]
+        try:
+            until = time.monotonic() + (60 if request.config.getoption("--full") else 5)
+            while time.monotonic() < until:
+                with read_v2([server.data_dir], ReadOptions()) as read:
+                    assert read.store.find("/1/before/0") is not None
+                parts = locate(server.data_dir)
+                assert parts is not None
+                check = LogCheck(parts=parts, in_use=True)
+                check.read()
+                assert {finding.code for finding in check.findings} <= {"snap.not-in-log"}  # written before its record
+                with open_log(server.data_dir) as log:
+                    assert log.in_use
+                    assert dump_entries(log.segments).damage == []
+        finally:
+            stopping.set()
+        for writer in writers:
+            writer.result()
 
 
 def test_a_server_killed_in_the_middle_of_writing(server: Server) -> None:

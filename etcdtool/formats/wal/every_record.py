@@ -72,7 +72,7 @@ def iter_all_records(segments: Sequence[Segment]) -> Iterator[LogRecord | Damage
     """Yield everything in the order in which it stands in the files."""
     reader = _Reader(None)
     for number, segment in enumerate(segments):
-        yield from reader.read(number, segment.data, is_last=number == len(segments) - 1)
+        yield from reader.read(number, segment, is_last=number == len(segments) - 1)
 
 
 class _Frame(NamedTuple):
@@ -134,10 +134,11 @@ class _Reader:
     crc: int | None
     other: int | None = None
 
-    def read(self, segment: int, data: memoryview, *, is_last: bool) -> Iterator[LogRecord | Damage]:
+    def read(self, segment: int, file: Segment, *, is_last: bool) -> Iterator[LogRecord | Damage]:
+        data = file.data
         offset = number = 0
         while True:
-            frame = _frame_at(data, offset)
+            frame = self._settled_frame(file, offset)
             if frame.record is None and frame.problem:
                 own = self._by_its_own_size(data, offset)
                 later = own.stop if own is not None else damage.next_record(data, offset + 1)
@@ -172,6 +173,21 @@ class _Reader:
             return None
         record_type, crc, data_start, data_stop = found
         return _Frame((record_type, crc, data[data_start:data_stop]), start + size + -size % _ALIGNMENT)
+
+    def _settled_frame(self, file: Segment, offset: int) -> _Frame:
+        frame, looks = _frame_at(file.data, offset), 0
+        while file.read_again is not None and not self._is_sound(frame) and not file.is_settled(offset, looks):
+            frame, looks = _frame_at(file.data, offset), looks + 1
+        return frame
+
+    def _is_sound(self, frame: _Frame) -> bool:
+        """Tell whether there is no record, or one that the running checksum vouches for, without moving it on."""
+        if frame.record is None:
+            return not frame.problem
+        before = self.crc, self.other
+        _, wrong = self._prove(*frame.record)
+        self.crc, self.other = before
+        return not wrong
 
     def _prove(self, record_type: int, stored: int, content: memoryview) -> tuple[bool, str]:
         """Move the running checksum on; return whether it vouches for the record, and what is wrong."""

@@ -6,7 +6,7 @@ Upstream: ``server/storage/wal/util.go`` and ``wal.go`` @ v3.7.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence  # noqa: TC003  documented types stay readable at run time
+from collections.abc import Callable, Sequence  # noqa: TC003  documented types stay readable at run time
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +15,7 @@ from etcdtool.errors import FormatError
 __all__ = ["Segment", "check_sequence", "parse_segment_name", "segment_name", "select"]
 
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.wal")
+_LOOKS_MAX = 20  # of a damaged place in a log that goes on growing
 _HINT_OTHER_FOLDER = "Look for it in the member's --wal-dir or in a backup of the folder."
 
 
@@ -26,18 +27,30 @@ class Segment:
         name: the file's name, for messages.
         sequence: counts the files from 0.
         first_index: index of the first entry that was going to be written to it.
-        data: the file's bytes; mapped, they may still grow under us when a server runs.
+        data: the file's bytes.
+        read_again: renews ``data`` from an offset on and tells whether that made a difference, for a file that a server
+            is writing to: what was read of it can lack the beginning of a write that its end was read of.
     """
 
     name: str
     sequence: int
     first_index: int
     data: memoryview
+    read_again: Callable[[int], bool] | None = None
 
     @classmethod
     def named(cls, name: str, data: memoryview) -> Segment:
         """Make a segment of a file's name and bytes; `FormatError` if it is no WAL name."""
         return cls(name, *parse_segment_name(name), data)
+
+    def is_settled(self, offset: int, looks: int) -> bool:
+        """Tell whether what stands at an offset has come to stay.
+
+        Args:
+            offset: where no whole record could be read; the bytes from there on are renewed if need be.
+            looks: how often that was asked of this offset before.
+        """
+        return self.read_again is None or looks >= _LOOKS_MAX or not self.read_again(offset)
 
 
 def parse_segment_name(name: str) -> tuple[int, int]:
