@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-__all__ = ["TRAILER_SIZE", "crc32c", "crc32c_of_runs", "fnv1a64", "has_trailer", "sha256_of"]
+__all__ = ["TRAILER_SIZE", "crc32c", "crc32c_joined", "crc32c_of_runs", "fnv1a64", "has_trailer", "sha256_of"]
 
 TRAILER_SIZE = 32
 _SECTOR_SIZE = 512
 _HASH_CHUNK_SIZE = 8 << 20
 _RELEASE_INTERPRETER = 1
+
+_CRC32C_POLYNOMIAL = 0x82F63B78  # its bits in reverse, as the checksum's are
+_CRC_TOP = 1 << 31
 
 _FNV_OFFSET_BASIS = 0xCBF29CE484222325
 _FNV_PRIME = 0x100000001B3
@@ -59,6 +62,31 @@ def crc32c_of_runs(data: memoryview, runs: Iterable[tuple[int, int]], checksum: 
     for start, stop in runs:
         checksum = _crc32c(data[start:stop], checksum, _RELEASE_INTERPRETER)
     return checksum
+
+
+def crc32c_joined(first: int, second: int, second_size: int) -> int:
+    """Return the CRC-32C of what ``first`` is of with what ``second`` is of behind it, ``second_size`` bytes.
+
+    Both are remainders of a division; bytes behind the first move it up, that is, multiply it with a power of x.
+    """
+    shift, power = _CRC_TOP, _CRC_TOP >> 8  # 1, and x to the 8 for one byte
+    while second_size:
+        if second_size & 1:
+            shift = _crc_product(shift, power)
+        power = _crc_product(power, power)
+        second_size >>= 1
+    return _crc_product(first, shift) ^ second
+
+
+def _crc_product(left: int, right: int) -> int:
+    """Multiply two polynomials modulo that of CRC-32C."""
+    product = 0
+    while left:
+        if left & _CRC_TOP:
+            product ^= right
+        left = left << 1 & 0xFFFFFFFF
+        right = right >> 1 ^ (_CRC32C_POLYNOMIAL if right & 1 else 0)
+    return product
 
 
 def fnv1a64(data: ReadableBuffer) -> int:

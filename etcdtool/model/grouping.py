@@ -30,6 +30,7 @@ __all__ = [
     "live_rows",
     "rows_before",
     "sorted_by_hash",
+    "superseded_rows",
 ]
 
 NO_ROW = -1
@@ -168,6 +169,27 @@ def live_rows(
         live, superseded = reached & ~tombstone, before[reached]
     live[superseded[superseded != NO_ROW]] = False
     return np.flatnonzero(live)
+
+
+def superseded_rows(keys: Keys, hashes: NDArray[np.uint64], count: int) -> NDArray[np.int64] | None:
+    """Return which of the first ``count`` rows another row of their key comes behind.
+
+    Only their keys, and those behind them, are compared byte by byte.
+
+    Args:
+        keys: the keys of the rows.
+        hashes: what `hash_keys` gave for them; overwritten.
+        count: how many rows are asked for.
+
+    Returns:
+        None where two keys share a hash: `grouped` tells them apart.
+    """
+    order, first = sorted_by_hash(hashes)
+    places = np.flatnonzero((order[:-1] < count) & ~first[1:])
+    superseded = order[places]
+    before = np.full(len(order), NO_ROW)
+    before[order[places + 1]] = superseded
+    return None if len(_unequal_rows(keys, before)) else superseded
 
 
 def grouped(keys: Keys, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:

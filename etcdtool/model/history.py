@@ -20,7 +20,7 @@ from etcdtool.model.compactions import Compactions, read_meta
 from etcdtool.model.grouping import NO_ROW, Keys, grouped, hash_keys
 from etcdtool.model.growing import GrowingColumn
 from etcdtool.model.revision import MAIN_MAX
-from etcdtool.model.revisions import iter_revisions, user_keys
+from etcdtool.model.revisions import iter_keyed_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +99,9 @@ class History:
         hashes = GrowingColumn(np.uint64, expected)
         parts = {name: GrowingColumn(kind, expected) for name, kind in _COLUMNS}
         if bucket is not None:
-            for block in iter_revisions(image, bucket, engine=engine, pages_per_block=pages_per_block):
-                key_start, key_size = user_keys(image, block, engine=engine)
+            for block, key_start, key_size in iter_keyed_revisions(
+                image, bucket, engine=engine, pages_per_block=pages_per_block
+            ):
                 if engine == "columns":
                     hashes.extend(hash_keys(Keys(image.data, words, key_start, key_size)))
                 _add(parts, block, key_start, key_size)

@@ -19,7 +19,7 @@ from etcdtool.model.growing import GrowingColumn, NarrowColumn
 from etcdtool.model.history import current_revision, group_plainly, open_history
 from etcdtool.model.records import Records, read_records
 from etcdtool.model.revision import Revision
-from etcdtool.model.revisions import iter_revisions, user_keys
+from etcdtool.model.revisions import iter_keyed_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,8 +150,8 @@ class KeyState:
         parts: dict[str, GrowingColumn] = {name: NarrowColumn() for name in _COLUMNS}
         parts["tombstone"] = GrowingColumn(np.bool_)
         hashes = GrowingColumn(np.uint64)
-        for block in iter_revisions(image, bucket, engine=engine) if bucket is not None else ():
-            found = Keys(image.data, words, *user_keys(image, block, engine=engine))
+        for block, *places in iter_keyed_revisions(image, bucket, engine=engine) if bucket is not None else ():
+            found = Keys(image.data, words, *places)
             chosen = _chosen(found, keys, engine) & (block.main <= revision)
             rows = slice(None) if chosen.all() else np.flatnonzero(chosen)
             _add(parts, block, found, rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,19 +31,22 @@ if TYPE_CHECKING:
     from etcdtool.formats.words import UnalignedWords
 
 __all__ = [
+    "KeyedRevisions",
     "RevisionColumns",
     "Revisions",
     "checked_main",
     "checked_order",
     "first_key",
+    "iter_keyed_revisions",
     "iter_revisions",
     "record_keys",
     "revision_columns",
     "revision_columns_and_heads",
     "revisions_at",
     "revisions_of_items",
-    "user_keys",
 ]
+
+_Block = TypeVar("_Block")
 
 _ITEMS_PER_BLOCK = 4096
 _TAG_KEY = 0x0A
@@ -78,6 +81,19 @@ class Revisions:
         return len(self.main)
 
 
+class KeyedRevisions(NamedTuple):
+    """Revisions of one block, and where the user's key of each lies.
+
+    Attributes:
+        revisions: the revisions.
+        key_start, key_size: int64; a start is 0 where the size is.
+    """
+
+    revisions: Revisions
+    key_start: NDArray[np.int64]
+    key_size: NDArray[np.int64]
+
+
 def iter_revisions(
     image: Image, bucket: Bucket, *, engine: Engine = "columns", pages_per_block: int = columns.PAGES_PER_BLOCK
 ) -> Iterator[Revisions]:
@@ -90,12 +106,36 @@ def iter_revisions(
     if engine == "plain":
         blocks = _iter_plainly(image, bucket)
     else:
-        blocks = _iter_columns(image, bucket, pages_per_block)
-        if len(columns.find_leaves(image, bucket)) > pages_per_block:
-            blocks = read_ahead(blocks)
+        blocks = _ahead(image, bucket, _iter_columns(image, bucket, pages_per_block), pages_per_block)
     for block in blocks:
         last = checked_order(block, last)
         yield block
+
+
+def iter_keyed_revisions(
+    image: Image, bucket: Bucket, *, engine: Engine = "columns", pages_per_block: int = columns.PAGES_PER_BLOCK
+) -> Iterator[KeyedRevisions]:
+    """Yield the same with the user's keys.
+
+    A key is the record's first field, as every version of etcd writes it, and the rest is not looked at; only a record
+    that begins otherwise goes through the generated parser.
+
+    Raises:
+        FormatError: as `iter_revisions`; or a record that begins otherwise does not parse.
+    """
+    last = (-1, -1)
+    if engine == "plain":
+        blocks = _iter_keyed_plainly(image, bucket)
+    else:
+        blocks = _ahead(image, bucket, _iter_keyed_columns(image, bucket, pages_per_block), pages_per_block)
+    for block in blocks:
+        last = checked_order(block.revisions, last)
+        yield block
+
+
+def _ahead(image: Image, bucket: Bucket, blocks: Iterator[_Block], pages_per_block: int) -> Iterator[_Block]:
+    """Read blocks ahead, where there are several."""
+    return read_ahead(blocks) if len(columns.find_leaves(image, bucket)) > pages_per_block else blocks
 
 
 def checked_order(block: Revisions, last: tuple[int, int]) -> tuple[int, int]:
@@ -143,28 +183,17 @@ def revisions_at(image: Image, block: columns.LeafBlock, rows: NDArray[np.int64]
     )
 
 
-def user_keys(
-    image: Image, block: Revisions, *, engine: Engine = "columns"
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the user's key of each revision lies: start and size, int64; a start is 0 where the size is.
-
-    The key is the record's first field, as every version of etcd writes it, and the rest is not looked at; only a
-    record that begins otherwise goes through the generated parser.
-
-    Raises:
-        FormatError: a record that begins otherwise does not parse.
-    """
-    if engine == "plain":
-        return _user_keys_plainly(image.data, block)
-    return record_keys(image.data, block.message_start, block.stop)
-
-
 def record_keys(
     data: memoryview, message_start: NDArray[np.int64], stop: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the keys of records lie that begin and end there, see `user_keys`."""
-    words = unaligned_words(data)
-    word = words[message_start]
+    """Return where the keys of records lie that begin and end there, as `iter_keyed_revisions` has them."""
+    return _keys_of_heads(data, unaligned_words(data)[message_start], message_start, stop)
+
+
+def _keys_of_heads(
+    data: memoryview, word: NDArray[np.uint64], message_start: NDArray[np.int64], stop: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the same, where the first word of each record is known."""
     size, length_size = varints.decode((word >> _EIGHT_BITS) | _CONTINUATION_ON_TOP)
     start = message_start + 1 + length_size
     # seven bytes of a varint are below 2^49, so the sum stays inside int64
@@ -237,17 +266,28 @@ def _read_revisions(entry: NDArray[np.uint64], size: NDArray[np.int64]) -> Revis
 def _iter_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterator[Revisions]:
     words = unaligned_words(image.data)
     for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
-        keys = revision_columns(words, block)
-        _refuse_malformed(image, keys, block.key_start, block.value_start)
-        yield Revisions(
-            main=keys.main.view(np.int64),
-            sub=keys.sub.view(np.int64),
-            tombstone=keys.tombstone,
-            start=block.key_start,
-            message_start=block.value_start,
-            stop=block.value_end,
-            runs=block.runs(),
-        )
+        yield _revisions_of(image, revision_columns(words, block), block)
+
+
+def _iter_keyed_columns(image: Image, bucket: Bucket, pages_per_block: int) -> Iterator[KeyedRevisions]:
+    words = unaligned_words(image.data)
+    for block in columns.iter_blocks(image, bucket, pages_per_block=pages_per_block):
+        keys, heads = revision_columns_and_heads(words, block)
+        revisions = _revisions_of(image, keys, block)
+        yield KeyedRevisions(revisions, *_keys_of_heads(image.data, heads, block.value_start, block.value_end))
+
+
+def _revisions_of(image: Image, keys: RevisionColumns, block: columns.LeafBlock) -> Revisions:
+    _refuse_malformed(image, keys, block.key_start, block.value_start)
+    return Revisions(
+        main=keys.main.view(np.int64),
+        sub=keys.sub.view(np.int64),
+        tombstone=keys.tombstone,
+        start=block.key_start,
+        message_start=block.value_start,
+        stop=block.value_end,
+        runs=block.runs(),
+    )
 
 
 def _refuse_malformed(
@@ -263,6 +303,11 @@ def _iter_plainly(image: Image, bucket: Bucket) -> Iterator[Revisions]:
     items = cursor.iter_items(image, bucket)
     while chunk := list(islice(items, _ITEMS_PER_BLOCK)):
         yield revisions_of_items(chunk)
+
+
+def _iter_keyed_plainly(image: Image, bucket: Bucket) -> Iterator[KeyedRevisions]:
+    for block in _iter_plainly(image, bucket):
+        yield KeyedRevisions(block, *_user_keys_plainly(image.data, block))
 
 
 def revisions_of_items(items: list[Item]) -> Revisions:

@@ -19,15 +19,14 @@ from etcdtool.model import schema
 from etcdtool.model.compaction import hashed_rows
 from etcdtool.model.history import History, current_revision, open_history
 from etcdtool.model.key_groups import group_of
-from etcdtool.model.revisions import iter_revisions
 from etcdtool.operations.engine import chosen_engine
+from etcdtool.operations.hash_in_passing import hash_in_passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
     from etcdtool.operations.status import HasImage
 
@@ -112,14 +111,16 @@ def hashkv(
     """
     engine = engine or chosen_engine()
     image = database.image
-    compactions, _ = open_history(image)
-    if compactions.revision >= 1:
-        history = History.read(image, engine=engine, advance=advance)
-        return _hash_history(history, revision, engine)
-    checksum, last = _hash_everything(image, revision, engine, advance)
-    current = current_revision(compactions, last)
-    check_revision(revision, current=current, compact=compactions.revision)
-    return HashKV(hash=checksum, hash_revision=revision or current, compact_revision=compactions.revision)
+    compactions, bucket = open_history(image)
+    if compactions.revision < 1 or engine == "columns":
+        passed = hash_in_passing(image, bucket, revision, compactions, engine=engine, advance=advance)
+        current = current_revision(compactions, passed.last)
+        check_revision(revision, current=current, compact=compactions.revision)
+        if passed.checksum is not None:
+            last = revision or current
+            return HashKV(hash=passed.checksum, hash_revision=last, compact_revision=compactions.revision)
+    history = History.read(image, engine=engine, advance=advance)
+    return _hash_history(history, revision, engine)
 
 
 def hashkv_detailed(
@@ -171,19 +172,6 @@ def hash_rows(history: History, rows: NDArray[np.int64]) -> int:
         start = history.start[part]
         checksum = crc32c_of_runs(history.data, contiguous_runs(start, start + history.size[part]), checksum)
     return checksum
-
-
-def _hash_everything(image: Image, revision: int, engine: Engine, advance: Advance) -> tuple[int, int]:
-    """Hash entries up to a revision where nothing was compacted; return the last main revision of all too."""
-    _, bucket = open_history(image)
-    checksum, last = crc32c(schema.KEY, 0), 0
-    for block in iter_revisions(image, bucket, engine=engine) if bucket is not None else ():
-        taken = int(np.searchsorted(block.main, revision, side="right")) if revision else len(block)
-        runs = block.runs if taken == len(block) else contiguous_runs(block.start[:taken], block.stop[:taken])
-        checksum = crc32c_of_runs(image.data, runs, checksum)
-        last = int(block.main[-1])
-        advance(int((block.stop - block.start).sum()))
-    return checksum, last
 
 
 def _hash_history(
