@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from etcdtool.operations.deleted import Deleted
     from etcdtool.operations.diff import Diff, DiffOptions
     from etcdtool.operations.export import Exported
-    from etcdtool.operations.get import RangeAnswer
     from etcdtool.operations.hashkv import HashKV
     from etcdtool.operations.history import Histories
     from etcdtool.operations.lease_list import Leases
+    from etcdtool.operations.range_request import RangeAnswer
     from etcdtool.operations.status import SnapshotStatus
     from etcdtool.operations.status_details import SnapshotDetails
     from etcdtool.operations.top import Top, TopOptions
@@ -171,7 +171,8 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
             EtcdtoolError: the revision is compacted, or was not reached yet; or the key is empty.
             FormatError: the database cannot be read.
         """
-        from etcdtool.operations.get import RangeRequest, get  # noqa: PLC0415
+        from etcdtool.operations.get import get  # noqa: PLC0415
+        from etcdtool.operations.range_request import RangeRequest  # noqa: PLC0415
 
         request = RangeRequest(keys=_range_of(key), revision=revision, limit=limit, keys_only=keys_only)
         return get(self._database.image, request, find=self._find)
@@ -316,16 +317,19 @@ class Snapshot(contextlib.AbstractContextManager["Snapshot"]):
 
     @cached_property
     def _find(self) -> RowFinder:
-        from etcdtool.model.key_rows import KeyRows  # noqa: PLC0415
         from etcdtool.sources.index_place import is_worth_a_look  # noqa: PLC0415
 
         asked = self._index_asked
-        if asked is False or (asked is None and not is_worth_a_look(self._database)):
-            return KeyRows.scan
-        from etcdtool.operations.side_index import finder, opened_or_built  # noqa: PLC0415  it loads LMDB
+        if asked or (asked is None and is_worth_a_look(self._database)):
+            from etcdtool.operations.index_finder import IndexFinder  # noqa: PLC0415
+            from etcdtool.operations.side_index import opened_or_built  # noqa: PLC0415  it loads LMDB
 
-        index = opened_or_built(self._database, asked=bool(asked))
-        return KeyRows.scan if index is None else finder(self._open.enter_context(index), self._database.file)
+            index = opened_or_built(self._database, asked=bool(asked))
+            if index is not None:
+                return IndexFinder(self._open.enter_context(index), self._database.file)
+        from etcdtool.model.key_rows import KeyRows  # noqa: PLC0415  one key by an index goes without
+
+        return KeyRows.scan
 
 
 def _range_of(key: str | bytes | KeyRange) -> KeyRange:

@@ -21,7 +21,6 @@ __all__ = [
     "compacted_at",
     "event_fields",
     "event_json",
-    "note",
     "shown_lease",
     "shown_size",
     "value_lines",
@@ -108,9 +107,3 @@ def compacted_at(revision: int) -> str:
 def write_json_lines(records: Iterable[object]) -> None:
     """Print one JSON document a line, as they come."""
     sys.stdout.writelines(f"{json_text(record)}\n" for record in records)
-
-
-def note(text: str) -> None:
-    """Tell a person something on stderr, behind the data on stdout."""
-    sys.stdout.flush()
-    print(text, file=sys.stderr)

@@ -40,17 +40,17 @@ def row_finder(database: Database, *, asked: bool | None) -> Iterator[RowFinder]
         database: an opened one.
         asked: what ``--index`` says.
     """
-    from etcdtool.model.key_rows import KeyRows  # noqa: PLC0415  the file is mapped meanwhile
-
     index = None if asked is False else opened_index(database, asked=bool(asked))
     if index is None:
         with Touched(database.data):
+            from etcdtool.model.key_rows import KeyRows  # noqa: PLC0415  it loads NumPy: the file is mapped meanwhile
+
             yield KeyRows.scan
         return
-    from etcdtool.operations.side_index import finder  # noqa: PLC0415  it loads LMDB
+    from etcdtool.operations.index_finder import IndexFinder  # noqa: PLC0415  a scan goes without
 
     with index:
-        yield finder(index, database.file)
+        yield IndexFinder(index, database.file)
 
 
 def opened_index(database: Database, *, asked: bool) -> IndexFile | None:

@@ -1,14 +1,11 @@
-"""What every command that shows objects of Kubernetes has in common: options, and keys and values as YAML or JSON."""
+"""What every command that shows objects of Kubernetes has in common: keys and values as YAML or JSON."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from difflib import unified_diff
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from etcdtool.cli._v2_nodes import text_or_base64
 from etcdtool.cli.printers import WriteOut
@@ -16,7 +13,8 @@ from etcdtool.cli.text import json_text, printable, printable_bytes
 from etcdtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from etcdtool.model.key_rows import RowFinder
     from etcdtool.model.keyvalue import KeyValue
@@ -24,43 +22,16 @@ if TYPE_CHECKING:
     from etcdtool.model.kubernetes.selection import Selection
 
 __all__ = [
-    "FORMS",
     "Kubernetes",
     "changed_lines",
     "document_text",
-    "etcd_prefix_option",
     "kubernetes_from",
-    "kubernetes_options",
-    "object_options",
     "object_text",
-    "reader_options",
     "selection_of",
-    "selection_options",
-    "take_kubernetes",
     "write_objects",
 ]
 
-FORMS = ("yaml", "json")
-_OPTIONS = (
-    "k8s",
-    "k8s_form",
-    "resource",
-    "namespace",
-    "descriptor_set",
-    "encryption_config",
-    "show_secrets",
-    "etcd_prefixes",
-)
 _LINES_OF_THE_KEY = 2
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-etcd_prefix_option = click.option(
-    "--etcd-prefix",
-    "etcd_prefixes",
-    multiple=True,
-    metavar="PREFIX",
-    help="Where the API server keeps objects; /registry and those of OpenShift by default.",
-)
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,63 +85,6 @@ class Kubernetes:
         return lines if self.form == "json" else lines[_LINES_OF_THE_KEY:]
 
 
-def reader_options(function: _Function) -> _Function:
-    """Add the options that say how values are read."""
-    return _decorated(
-        function,
-        click.option(
-            "--descriptor-set",
-            type=_FILE,
-            metavar="FILE",
-            help="Names of the fields of objects that are stored as protobuf, as protoc writes them.",
-        ),
-        click.option(
-            "--encryption-config",
-            type=_FILE,
-            metavar="FILE",
-            help="EncryptionConfiguration of the API server: decrypts aescbc, aesgcm and secretbox.",
-        ),
-        click.option("--show-secrets", is_flag=True, help="Print the values of Secrets, which are redacted otherwise."),
-        etcd_prefix_option,
-    )
-
-
-def selection_options(function: _Function) -> _Function:
-    """Add ``--resource`` and ``--namespace``."""
-    return _decorated(
-        function,
-        click.option(
-            "--resource", default="", metavar="NAME", help="Objects of a resource: pods, cm, widgets.example.com."
-        ),
-        click.option("--namespace", default="", metavar="NAME", help="Objects of a namespace."),
-    )
-
-
-def kubernetes_options(function: _Function) -> _Function:
-    """Add ``--k8s`` and what belongs to it; `take_kubernetes` takes them out of what the command was given."""
-    form = click.option("--k8s-form", type=click.Choice(FORMS), help="Form of the objects, yaml by default.")
-    return object_options(form(function))
-
-
-def object_options(function: _Function) -> _Function:
-    """Add the same without ``--k8s-form``, for commands whose output has a form already."""
-    k8s = click.option("--k8s", is_flag=True, help="Show values as objects of Kubernetes; any flag below does so too.")
-    return k8s(selection_options(reader_options(function)))
-
-
-def take_kubernetes(given: dict[str, Any]) -> Kubernetes | None:
-    """Take the options of `kubernetes_options` out of a command's; None where none of them was given.
-
-    Raises:
-        EtcdtoolError: a file that they name cannot be read.
-    """
-    asked = {name: given.pop(name, None) for name in _OPTIONS}
-    if not any(asked.values()):
-        return None
-    del asked["k8s"]
-    return kubernetes_from(form=asked.pop("k8s_form") or FORMS[0], **asked)
-
-
 def kubernetes_from(
     *,
     descriptor_set: Path | None,
@@ -211,12 +125,6 @@ def changed_lines(before: list[str], after: list[str]) -> list[str]:
     """Return what changed in an object, by lines that begin with ``-`` and ``+``, and one around each."""
     found = [line for line in unified_diff(before, after, n=1, lineterm="") if not line.startswith("@@")]
     return found[2:] or ["nothing that is shown changed"]
-
-
-def _decorated(function: _Function, *options: Callable[[_Function], _Function]) -> _Function:
-    for option in reversed(options):
-        function = option(function)
-    return function
 
 
 def write_objects(kubernetes: Kubernetes, records: Iterable[KeyValue], *, revision: int, form: WriteOut) -> None:

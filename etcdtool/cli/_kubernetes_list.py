@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etcdtool.cli._events import note
 from etcdtool.cli._groups import write_out
 from etcdtool.cli._scanned import opened_rows
-from etcdtool.cli.printers import Table, show
+from etcdtool.cli.printers import Table, note, show
 from etcdtool.cli.text import human_size, printable, quoted
 from etcdtool.model.key_range import KeyRange
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from etcdtool.cli._events import note
 from etcdtool.cli._groups import exit_status
 from etcdtool.cli._index import row_finder
+from etcdtool.cli.printers import note
 from etcdtool.cli.progress import Advance, Progress
 from etcdtool.errors import FormatError
-from etcdtool.model.history import is_without_keys
+from etcdtool.model.compactions import is_without_keys
 from etcdtool.model.key_range import KeyRange
 from etcdtool.sources import open_database
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcdtool.cli._events import event_fields, event_json, note, shown_size, value_lines, write_json_lines
+from etcdtool.cli._events import event_fields, event_json, shown_size, value_lines, write_json_lines
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
-from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
+from etcdtool.cli._kubernetes_options import kubernetes_options, take_kubernetes
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, prefix_option, prefixed, source_argument
-from etcdtool.cli.printers import Table, WriteOut, show
+from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.operations.changes import changes
 

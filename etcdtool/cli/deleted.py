@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcdtool.cli._events import note, shown_size
+from etcdtool.cli._events import shown_size
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, prefix_option, prefixed, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
-from etcdtool.cli.printers import Table, WriteOut, show
+from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.model.gotext import quoted_bytes
 from etcdtool.operations.deleted import deleted

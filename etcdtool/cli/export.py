@@ -11,7 +11,7 @@ import click
 
 from etcdtool.cli._exported import RecordsView
 from etcdtool.cli._groups import command, exit_status, write_out
-from etcdtool.cli._kubernetes import object_options, take_kubernetes
+from etcdtool.cli._kubernetes_options import object_options, take_kubernetes
 from etcdtool.cli.printers import show, show_on_stderr
 from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import safe_json

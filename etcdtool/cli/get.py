@@ -10,7 +10,7 @@ import click
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, BadFeatureError, command, write_out
 from etcdtool.cli._index import index_option
 from etcdtool.cli._int64 import Int64
-from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes, write_objects
+from etcdtool.cli._kubernetes_options import kubernetes_options, take_kubernetes
 from etcdtool.cli._records import record_fields, record_json, record_lines
 from etcdtool.cli._scanned import asked_keys, opened_rows, source_argument
 from etcdtool.cli.printers import WriteOut, write_bytes, write_lines
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etcdtool.cli._scanned import Opened
-    from etcdtool.operations.get import RangeAnswer, RangeRequest
+    from etcdtool.operations.range_request import RangeAnswer, RangeRequest
 
 __all__ = ["get_command"]
 
@@ -94,6 +94,8 @@ def get_command(
         find = opened.find if kubernetes is None else kubernetes.finder(opened.find)
         answer = _answer(opened._replace(find=find), words, **flags)
         if kubernetes is not None:
+            from etcdtool.cli._kubernetes import write_objects  # noqa: PLC0415  most calls go without
+
             write_objects(kubernetes, answer, revision=answer.revision, form=form)
             return
         _refuse_form(form, count_only=flags["count_only"], value_only=print_value_only)
@@ -122,7 +124,7 @@ def _answer(opened: Opened, words: tuple[str, ...], *, stream: bool, **flags: An
 def _request(
     words: tuple[str, ...], *, prefix: bool, from_key: bool, order: str, sort_by: str, **rest: Any
 ) -> RangeRequest:
-    from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget  # noqa: PLC0415  likewise
+    from etcdtool.operations.range_request import RangeRequest, SortOrder, SortTarget  # noqa: PLC0415  likewise
 
     return RangeRequest(
         keys=asked_keys(*words, prefix=prefix, from_key=from_key),

@@ -11,7 +11,6 @@ from etcdtool.cli._events import (
     compacted_at,
     event_fields,
     event_json,
-    note,
     shown_lease,
     shown_size,
     value_lines,
@@ -19,10 +18,10 @@ from etcdtool.cli._events import (
 )
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._index import index_option
-from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
+from etcdtool.cli._kubernetes_options import kubernetes_options, take_kubernetes
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, asked_keys, opened_rows, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
-from etcdtool.cli.printers import Table, WriteOut, show
+from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.errors import EtcdtoolError, UsageError
 from etcdtool.operations.history import history

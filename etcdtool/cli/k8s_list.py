@@ -8,8 +8,9 @@ import click
 
 from etcdtool.cli._groups import command
 from etcdtool.cli._int64 import Int64
-from etcdtool.cli._kubernetes import etcd_prefix_option, selection_of, selection_options
+from etcdtool.cli._kubernetes import selection_of
 from etcdtool.cli._kubernetes_list import list_kubernetes
+from etcdtool.cli._kubernetes_options import etcd_prefix_option, selection_options
 from etcdtool.cli._scanned import source_argument
 from etcdtool.cli.k8s import K8S_EXIT_STATUS
 

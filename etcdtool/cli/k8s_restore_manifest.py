@@ -10,7 +10,8 @@ import click
 
 from etcdtool.cli._groups import command, exit_status, write_out
 from etcdtool.cli._int64 import Int64
-from etcdtool.cli._kubernetes import FORMS, document_text, kubernetes_from, reader_options, selection_options
+from etcdtool.cli._kubernetes import document_text, kubernetes_from
+from etcdtool.cli._kubernetes_options import FORMS, reader_options, selection_options
 from etcdtool.cli._scanned import opened_rows, source_argument
 from etcdtool.cli.printers import WriteOut
 from etcdtool.cli.text import printable

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcdtool.cli._events import note
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
-from etcdtool.cli._kubernetes import etcd_prefix_option, selection_of, selection_options
+from etcdtool.cli._kubernetes import selection_of
 from etcdtool.cli._kubernetes_list import list_kubernetes
+from etcdtool.cli._kubernetes_options import etcd_prefix_option, selection_options
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
-from etcdtool.cli.printers import Table, WriteOut, show
+from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import human_size, printable_bytes
 from etcdtool.errors import UsageError
 from etcdtool.model.gotext import quoted_bytes

@@ -15,7 +15,7 @@ from etcdtool.cli.text import json_text, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Table", "View", "WriteOut", "draw", "show", "show_on_stderr", "write_bytes", "write_lines"]
+__all__ = ["Table", "View", "WriteOut", "draw", "note", "show", "show_on_stderr", "write_bytes", "write_lines"]
 
 
 class WriteOut(Enum):
@@ -78,6 +78,12 @@ def show(view: View, write_out: WriteOut) -> None:
 def show_on_stderr(view: View) -> None:
     """Print a view's lines on stderr, when stdout carries data."""
     sys.stderr.writelines(f"{line}\n" for line in view.simple())
+
+
+def note(text: str) -> None:
+    """Tell a person something on stderr, behind the data on stdout."""
+    sys.stdout.flush()
+    print(text, file=sys.stderr)
 
 
 def write_lines(lines: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcdtool.cli._groups import command, exit_status, write_out
-from etcdtool.cli._kubernetes import kubernetes_options, take_kubernetes
+from etcdtool.cli._kubernetes_options import kubernetes_options, take_kubernetes
 from etcdtool.cli.progress import Advance, Progress
 from etcdtool.errors import UsageError
 from etcdtool.sources import open_database

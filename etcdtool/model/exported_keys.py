@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from etcdtool.model import schema
 from etcdtool.model.exported import Delete, Pair, Put, text_or_bytes
-from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import REVISION_SIZE, TOMBSTONE_SIZE, Revision, pack_revision
 
 if TYPE_CHECKING:

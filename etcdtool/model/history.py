@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from etcdtool.errors import FormatError
-from etcdtool.formats.bbolt import columns, cursor
+from etcdtool.formats.bbolt import columns
 from etcdtool.formats.words import unaligned_words
-from etcdtool.model import schema
-from etcdtool.model.compactions import Compactions, read_meta
+from etcdtool.model.compactions import current_revision, open_history
 from etcdtool.model.grouping import NO_ROW, Keys, grouped, hash_keys
 from etcdtool.model.growing import GrowingColumn
-from etcdtool.model.revision import MAIN_MAX
 from etcdtool.model.revisions import iter_keyed_revisions
 
 if TYPE_CHECKING:
@@ -27,12 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from etcdtool.formats.bbolt.cursor import Bucket
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.engine import Engine
+    from etcdtool.model.compactions import Compactions
     from etcdtool.model.revisions import Revisions
 
-__all__ = ["History", "current_revision", "group_plainly", "open_history"]
+__all__ = ["History", "group_plainly"]
 
 _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("main", np.int64),
@@ -128,33 +125,6 @@ class History:
         """Return the revision key of a row with the record behind it."""
         start = int(self.start[row])
         return self.data[start : start + int(self.size[row])]
-
-
-def open_history(image: Image) -> tuple[Compactions, Bucket | None]:
-    """Return how far the history was cut off, and bucket ``key``, None where there is none.
-
-    Raises:
-        FormatError: a bucket cannot be walked, or a mark of compaction is no revision that a store can have.
-    """
-    compactions = Compactions.parse(read_meta(image))
-    if max(compactions.finished, compactions.scheduled) == MAIN_MAX:
-        raise FormatError("mark of compaction", "beyond what a server loads: 2^63-1")
-    return compactions, cursor.root_buckets(image).get(schema.KEY)
-
-
-def is_without_keys(image: Image) -> bool:
-    """Tell whether a store holds no revision, and never compacted one away.
-
-    Raises:
-        FormatError: a bucket cannot be walked, or a mark of compaction is off.
-    """
-    compactions, bucket = open_history(image)
-    return compactions.revision < 0 and (bucket is None or next(cursor.iter_items(image, bucket), None) is None)
-
-
-def current_revision(compactions: Compactions, last: int) -> int:
-    """Return what a server calls its revision, where ``last`` is the newest main revision stored, 0 without any."""
-    return max(1, last, compactions.finished, compactions.scheduled)
 
 
 def _add(

@@ -9,16 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from etcdtool.formats.words import UnalignedWords
 
 __all__ = ["KeyChoice", "KeyRange"]
 
-_WORD_SIZE = 8
 _FROM_KEY_ON = b"\0"
 _FIRST_KEY = b"\0"
 """The smallest key that a client can write: the empty one is refused by servers."""
@@ -91,54 +89,6 @@ class KeyRange:
             start: where each begins.
             size: bytes of each; where that is 0 ``start`` may be anything inside of the file.
         """
-        keys = _Keys(words, start.astype(np.int64, copy=False), size.astype(np.int64, copy=False))
-        found = np.zeros(len(keys.start), dtype=np.bool_)
-        found[self._rows(keys)] = True
-        return found
+        from etcdtool.model.key_mask import keys_in  # noqa: PLC0415  it loads NumPy, and ranges serve without columns too
 
-    def _rows(self, keys: _Keys) -> NDArray[np.int64]:
-        if self.is_one_key:
-            return keys.beginning_with(self.start, np.flatnonzero(keys.size == len(self.start)))
-        if self.start and self == KeyRange.prefix(self.start):
-            return keys.beginning_with(self.start, np.flatnonzero(keys.size >= len(self.start)))
-        rows = np.arange(len(keys.start))
-        rows = rows[~keys.below(self.start, rows)]
-        return rows if self.end is None else rows[keys.below(self.end, rows)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """Keys of a file, which are compared with bytes of the caller's: int64 offsets and sizes."""
-
-    words: UnalignedWords
-    start: NDArray[np.int64]
-    size: NDArray[np.int64]
-
-    def beginning_with(self, prefix: bytes, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of the rows, all of them as long at least, whose keys begin with ``prefix``."""
-        # its end first: that is what tells it from its neighbours, which often begin alike
-        for at in [max(len(prefix) - _WORD_SIZE, 0), *range(0, len(prefix) - _WORD_SIZE, _WORD_SIZE)]:
-            piece = prefix[at : at + _WORD_SIZE]
-            unused_bits = np.uint64(8 * (_WORD_SIZE - len(piece)))
-            wanted = np.uint64(int.from_bytes(piece, "little")) << unused_bits
-            words = self.words[self.start[rows] + at]
-            words <<= unused_bits
-            rows = rows[words == wanted]
-        return rows
-
-    def below(self, bound: bytes, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of each row whether its key comes before ``bound``, as ``bytes.Compare`` has it."""
-        start, size = self.start[rows], self.size[rows]
-        result: NDArray[np.bool_] = size < len(bound)  # so it is where one begins with the other
-        undecided = np.arange(len(rows))
-        for at in range(0, len(bound), _WORD_SIZE):
-            undecided = undecided[size[undecided] > at]
-            common = np.minimum(size[undecided] - at, len(bound) - at)
-            unused_bits = (8 * np.maximum(_WORD_SIZE - common, 0)).astype(np.uint64)
-            own = self.words.big_endian(start[undecided] + at) >> unused_bits
-            other = (
-                np.uint64(int.from_bytes(bound[at : at + _WORD_SIZE].ljust(_WORD_SIZE, b"\0"), "big")) >> unused_bits
-            )
-            result[undecided] = np.where(own == other, result[undecided], own < other)
-            undecided = undecided[own == other]
-        return result
+        return keys_in(self, words, start, size)

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.words import unaligned_words
-from etcdtool.model.compactions import Compactions, read_meta
+from etcdtool.model.compactions import Compactions, current_revision, open_history, read_meta
 from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, live_rows, rows_before
 from etcdtool.model.growing import GrowingColumn
-from etcdtool.model.history import current_revision, open_history
 from etcdtool.model.key_order import key_order
 from etcdtool.model.key_scan import Found, KeyScan
 from etcdtool.model.keyvalue import KeyValue
@@ -152,16 +150,7 @@ class KeyRows:
         Raises:
             EtcdtoolError: the revision is compacted, or was not reached yet.
         """
-        if revision > self.current_revision:
-            raise EtcdtoolError(
-                "etcdserver: mvcc: required revision is a future revision",
-                hint=f"The newest revision is {self.current_revision}.",
-            )
-        if revision < self.compact_revision:
-            raise EtcdtoolError(
-                "etcdserver: mvcc: required revision has been compacted",
-                hint=f"The oldest that can be read is {self.compact_revision}.",
-            )
+        self.compactions.check_readable(revision, self.current_revision)
 
     def live_at(self, revision: int) -> NDArray[np.int64]:
         """Return the rows that a read at a revision gives, in the order of their keys.

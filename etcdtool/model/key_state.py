@@ -14,9 +14,10 @@ import numpy as np
 from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats.bbolt import columns, cursor
 from etcdtool.formats.words import unaligned_words
+from etcdtool.model.compactions import current_revision, open_history
 from etcdtool.model.grouping import Keys, grouped, hash_keys, live_rows
 from etcdtool.model.growing import GrowingColumn, NarrowColumn
-from etcdtool.model.history import current_revision, group_plainly, open_history
+from etcdtool.model.history import group_plainly
 from etcdtool.model.records import Records, read_records
 from etcdtool.model.revision import Revision
 from etcdtool.model.revisions import iter_keyed_revisions

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 from etcdtool.errors import FormatError
 from etcdtool.formats.raft import EntryType
 from etcdtool.formats.wire import raft_internal_pb2
-from etcdtool.model.keyvalue import encode_varint
+from etcdtool.model.keyvalue_encoding import encode_varint
 from etcdtool.model.membership import normalise_version, parse_attributes, parse_member_id
 from etcdtool.model.protofields import LENGTH, VARINT, iter_fields
 from etcdtool.model.raft_log import V2Request, parse_request

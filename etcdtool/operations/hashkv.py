@@ -17,7 +17,8 @@ from etcdtool.formats.bbolt.columns import contiguous_runs
 from etcdtool.formats.digest import crc32c, crc32c_of_runs
 from etcdtool.model import schema
 from etcdtool.model.compaction import hashed_rows
-from etcdtool.model.history import History, current_revision, open_history
+from etcdtool.model.compactions import current_revision, open_history
+from etcdtool.model.history import History
 from etcdtool.model.key_groups import group_of
 from etcdtool.operations.engine import chosen_engine
 from etcdtool.operations.hash_in_passing import hash_in_passing

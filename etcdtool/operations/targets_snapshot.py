@@ -19,7 +19,7 @@ from etcdtool.formats.bbolt.cursor import iter_items, root_buckets
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.writer import write_database
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
-from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.lease import Lease
 from etcdtool.model.ports import WrittenRecord
 from etcdtool.model.revision import pack_revision

@@ -5,12 +5,12 @@ The name of an index says which file it is of, and in which state of the file it
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from etcdtool.formats.digest import fnv1a64
 from etcdtool.sources.cache import cache_folder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Identity(msgspec.Struct, frozen=True):
         size: bytes of the file.
         inode: its number in the file system.
         changed_ns: time of its last change, which nobody can set back.
-        content: sha256, hex, of both meta pages and the trailer: a commit changes one of them.
+        content: both meta pages and the trailer, hex, one behind the other: a commit changes one of them.
     """
 
     size: int
@@ -56,12 +56,10 @@ class Identity(msgspec.Struct, frozen=True):
     def of(cls, database: Database) -> Self:
         """Look at an opened database; reads two pages and the trailer."""
         page_size = database.image.page_size
-        digest = hashlib.sha256()
-        for number in range(_PAGES_OF_METAS):
-            digest.update(database.data[number * page_size : number * page_size + _META_SIZE])
-        digest.update(database.trailer or b"")
+        starts = (number * page_size for number in range(_PAGES_OF_METAS))
+        metas = b"".join(database.data[start : start + _META_SIZE] for start in starts)
         status = database.file.path.stat()
-        return cls(status.st_size, status.st_ino, status.st_ctime_ns, digest.hexdigest())
+        return cls(status.st_size, status.st_ino, status.st_ctime_ns, (metas + (database.trailer or b"")).hex())
 
 
 def folder_of_indexes() -> Path:
@@ -70,8 +68,11 @@ def folder_of_indexes() -> Path:
 
 
 def index_path(database: Path, identity: Identity) -> Path:
-    """Return where the index of a database file is or would be: one that went stale keeps another name."""
-    own = _short_digest(msgspec.json.encode(identity))
+    """Return where the index of a database file is or would be: one that went stale keeps another name.
+
+    The name is a place to look; whether the index there is the one that is meant, its own `Identity` says.
+    """
+    own = _short_hash(msgspec.json.encode(identity))
     return folder_of_indexes() / f"{name_of(database)}-{own}{_SUFFIX}"
 
 
@@ -82,11 +83,11 @@ def index_files(database: Path | None = None) -> list[Path]:
 
 def name_of(database: Path) -> str:
     """Return what the names of all indexes of a database file begin with."""
-    return _short_digest(os.fsencode(database.resolve()))
+    return _short_hash(os.fsencode(database.resolve()))
 
 
-def _short_digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:20]
+def _short_hash(content: bytes) -> str:
+    return f"{fnv1a64(content):016x}"
 
 
 def is_worth_a_look(database: Database) -> bool:

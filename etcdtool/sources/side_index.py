@@ -20,44 +20,20 @@ from typing import TYPE_CHECKING, Self
 
 import lmdb
 import msgspec
-import numpy as np
 
 from etcdtool.errors import EtcdtoolError
 from etcdtool.sources.index_place import Identity, folder_of_indexes, index_files, index_path, name_of
+from etcdtool.sources.index_row import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from numpy.typing import NDArray
-
     from etcdtool.sources.database import Database
 
-__all__ = [
-    "FORM",
-    "ROW",
-    "ROWS_PER_BLOCK",
-    "IndexFile",
-    "Summary",
-    "lock_index",
-    "write_index",
-]
+__all__ = ["FORM", "IndexFile", "Summary", "lock_index", "write_index"]
 
-ROW = np.dtype(
-    [
-        ("main", "<i8"),
-        ("sub", "<i8"),
-        ("start", "<i8"),
-        ("size", "<u4"),
-        ("key_start", "<i8"),
-        ("key_size", "<u4"),
-        ("tombstone", "u1"),
-    ]
-)
-"""A revision: its number, where its entry and the user's key in it lie, and whether it is a tombstone."""
-ROWS_PER_BLOCK = 64
-
-FORM = 2
+FORM = 3
 """Of the index; one of another form is not read."""
 _KEY_SIZE_MAX = 480
 """LMDB's own keys end at 511 bytes; a block's number stands behind a longer first key that is cut."""
@@ -181,7 +157,7 @@ class IndexFile(contextlib.AbstractContextManager["IndexFile"]):
     ) -> None:
         self.close()
 
-    def blocks_from(self, key: bytes) -> Iterator[NDArray[np.void]]:
+    def blocks_from(self, key: bytes) -> Iterator[bytes]:
         """Yield blocks of rows (`ROW`), by key and revision, from the one in which ``key`` is or would be.
 
         Raises:
@@ -196,11 +172,19 @@ class IndexFile(contextlib.AbstractContextManager["IndexFile"]):
                     cursor.last()
                 for name, value in cursor.iternext():
                     if bytes(name[:1]) == _BLOCK:
-                        yield np.frombuffer(bytes(value), dtype=ROW)
-        except (lmdb.Error, ValueError) as error:
-            raise EtcdtoolError(
-                f"the index {self.path} cannot be read: {error}", hint="Take it away: etcdtool index drop --all."
-            ) from error
+                        yield self._whole_rows(bytes(value))
+        except lmdb.Error as error:
+            raise self._unreadable(str(error)) from error
+
+    def _whole_rows(self, block: bytes) -> bytes:
+        if not block or len(block) % ROW.size:
+            raise self._unreadable(f"a block of {len(block)} bytes")
+        return block
+
+    def _unreadable(self, problem: str) -> EtcdtoolError:
+        return EtcdtoolError(
+            f"the index {self.path} cannot be read: {problem}", hint="Take it away: etcdtool index drop --all."
+        )
 
 
 def _block_key(first_key: bytes, number: int) -> bytes:
@@ -223,12 +207,12 @@ def lock_index(database: Path) -> Iterator[None]:
         yield
 
 
-def write_index(summary: Summary, blocks: Iterable[tuple[bytes, NDArray[np.void]]]) -> None:
+def write_index(summary: Summary, blocks: Iterable[tuple[bytes, bytes]]) -> None:
     """Write an index beside its place and put it there whole; stale ones of the same database go.  See `lock_index`.
 
     Args:
         summary: what it says of itself.
-        blocks: rows by key and revision, each block with the key of its first row.
+        blocks: rows (`ROW`) by key and revision, at most ``ROWS_PER_BLOCK``, behind the key of the first of them.
 
     Raises:
         OSError: the cache folder cannot be written.
@@ -237,9 +221,9 @@ def write_index(summary: Summary, blocks: Iterable[tuple[bytes, NDArray[np.void]
     staged = path.with_suffix(".building")
     for leftover in path.parent.glob(f"{name_of(Path(summary.path))}-*.building"):  # of processes that were killed
         leftover.unlink()
-    size = summary.revisions * (ROW.itemsize + _KEY_SIZE_MAX // 4) * 2 + _SPARE_BYTES
+    size = summary.revisions * (ROW.size + _KEY_SIZE_MAX // 4) * 2 + _SPARE_BYTES
     try:
-        pairs = ((_block_key(key, number), rows.tobytes()) for number, (key, rows) in enumerate(blocks, 1))
+        pairs = ((_block_key(key, number), rows) for number, (key, rows) in enumerate(blocks, 1))
         with lmdb.open(os.fspath(staged), subdir=False, lock=False, map_size=size, sync=False) as environment:
             with environment.begin(write=True) as transaction:
                 transaction.put(_ABOUT, msgspec.json.encode(summary))

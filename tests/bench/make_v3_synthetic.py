@@ -18,7 +18,7 @@ import numpy as np
 from etcdtool.formats.bbolt.cursor import BUCKET_HEADER
 from etcdtool.formats.bbolt.page import BUCKET_FLAG, HEADER, LEAF_ELEMENT, PageFlag
 from etcdtool.formats.bbolt.writer import branch_table, leaf_table, pack_meta, pack_page
-from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import Revision
 from etcdtool.model.schema import BUCKETS
 

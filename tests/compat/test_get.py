@@ -1,7 +1,7 @@
 """``etcdtool get`` beside etcdctl and a live server, in random combinations of flags; ``--seed`` repeats one run.
 
 The history is random too, and holds keys and values that are hard to print.  What the server is asked, we are asked of
-a snapshot that it gave.
+a snapshot that it gave, by a side index or by a scan.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ FIXTURE_CALLS, FIXTURE_CALLS_FULL = 40, 70
 FOLDERS = ("v3", "v3-cluster", "v3-edge", "v3-extra", "k8s")
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETCDTOOL_CACHE_DIR", str(tmp_path / "cache"))
+
+
 def versions() -> list[Any]:
     """Give the newest version, and with --full the others too."""
     marks = {version: [] if version == "3.7" else [pytest.mark.full] for version in ("3.4", "3.5", "3.6", "3.7")}
@@ -49,7 +54,7 @@ def hold_calls(
     for _ in range(count):
         words = call(rng, store, server.version)
         theirs = server.etcdctl("get", *words, *user, check=False)
-        ours = invoke("get", snapshot, *words)
+        ours = invoke("get", snapshot, *words, rng.choice(["--index", "--no-index"]))
         shares.count(words, theirs.returncode, hold_same(words, server.version, theirs, ours))
     return shares
 

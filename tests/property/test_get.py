@@ -10,7 +10,8 @@ from support.histories import KEYS, Entry, compacted, file_of, histories, newest
 
 from etcdtool.errors import EtcdtoolError
 from etcdtool.model.key_range import KeyRange
-from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget, get
+from etcdtool.operations.get import get
+from etcdtool.operations.range_request import RangeRequest, SortOrder, SortTarget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,9 @@ from etcdtool.model.key_range import KeyRange
 from etcdtool.operations.browse import browse
 from etcdtool.operations.changes import changes
 from etcdtool.operations.deleted import deleted
-from etcdtool.operations.get import RangeRequest, get
+from etcdtool.operations.get import get
 from etcdtool.operations.history import history
+from etcdtool.operations.range_request import RangeRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ from etcdtool.formats.bbolt.page import Image
 from etcdtool.model import schema
 from etcdtool.model.exported import Pair
 from etcdtool.model.exported_pairs import pair_of, record_of
-from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 
 csv.field_size_limit(1 << 24)

@@ -16,7 +16,7 @@ from support.booted import recorded_kvs
 from support.cli import invoke
 
 from etcdtool.model.gotext import quoted_bytes
-from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 
 if TYPE_CHECKING:

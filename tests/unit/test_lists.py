@@ -12,7 +12,7 @@ from support.bbolt_files import numbered, written
 from support.cli import invoke
 from support.mutations import mutated
 
-from etcdtool.model.keyvalue import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.lease import Lease
 from etcdtool.model.revision import pack_revision
 

@@ -21,12 +21,17 @@ from etcdtool.model.key_range import KeyRange
 from etcdtool.model.key_rows import KeyRows
 from etcdtool.model.keyspace import encode_key_value
 from etcdtool.model.revision import pack_revision
-from etcdtool.operations import side_index
-from etcdtool.operations.get import RangeRequest, SortOrder, SortTarget, get
-from etcdtool.operations.side_index import build, drop, finder, list_indexes, opened_or_built, rows_in
+from etcdtool.operations import index_finder
+from etcdtool.operations.get import get
+from etcdtool.operations.index_build import build
+from etcdtool.operations.index_finder import IndexFinder, rows_in
+from etcdtool.operations.range_request import RangeRequest, SortOrder, SortTarget
+from etcdtool.operations.side_index import drop, list_indexes, opened_or_built
 from etcdtool.sources import index_place, open_database
+from etcdtool.sources.cache import cache_folder
 from etcdtool.sources.index_place import index_files
-from etcdtool.sources.side_index import ROWS_PER_BLOCK, IndexFile
+from etcdtool.sources.index_row import ROW, ROWS_PER_BLOCK, IndexRow
+from etcdtool.sources.side_index import IndexFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +76,10 @@ def database(tmp_path: Path) -> Path:
     return make(tmp_path / "one.db", 1, 3000)
 
 
+def count(rows: bytes) -> int:
+    return len(rows) // ROW.size
+
+
 def ranges(rng: random.Random) -> list[KeyRange]:
     ends = [*NAMES, b"key/1", b"key/10", b"key/2", b"k", b"z", b"\0"]
     pairs = [(rng.choice(ends), rng.choice(ends)) for _ in range(60)]
@@ -93,7 +102,7 @@ def test_it_finds_what_a_scan_finds(database: Path) -> None:
         by_key = sorted(range(len(history)), key=lambda row: keys[row])
         assert len(history) > 10 * ROWS_PER_BLOCK
         for wanted in ranges(random.Random(3)):
-            found = [tuple(row) for block in rows_in(index, opened.data, wanted) for row in block.tolist()]
+            found = [row for rows in rows_in(index, opened.data, wanted) for row in ROW.iter_unpack(rows)]
             assert found == [
                 (
                     int(history.main[row]),
@@ -120,7 +129,10 @@ def test_get_answers_the_same_with_it(database: Path) -> None:
                 order=rng.choice(list(SortOrder)),
                 sort_by=rng.choice(list(SortTarget)),
             )
-            scanned, found = get(opened.image, request), get(opened.image, request, find=finder(index, opened.file))
+            scanned, found = (
+                get(opened.image, request),
+                get(opened.image, request, find=IndexFinder(index, opened.file)),
+            )
             assert (found.count, found.more, found.revision) == (scanned.count, scanned.more, scanned.revision)
             assert list(found) == list(scanned), request
 
@@ -129,7 +141,7 @@ def test_get_answers_the_same_with_it(database: Path) -> None:
 def test_what_is_a_large_part_of_a_file_is_scanned(
     database: Path, always: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side_index, "_ROWS_ALWAYS_LOOKED_UP", always)
+    monkeypatch.setattr(index_finder, "_ROWS_ALWAYS_LOOKED_UP", always)
     scans: list[KeyRange] = []
     scan = KeyRows.scan
 
@@ -139,7 +151,7 @@ def test_what_is_a_large_part_of_a_file_is_scanned(
 
     with open_database(database) as opened, build(opened) as index:
         monkeypatch.setattr(KeyRows, "scan", counted)
-        find = finder(index, opened.file)
+        find = IndexFinder(index, opened.file)
         for wanted in (KeyRange.everything(), KeyRange.of(b"key/7")):
             found = get(opened.image, RangeRequest(keys=wanted), find=find)
             assert list(found) == list(get(opened.image, RangeRequest(keys=wanted), find=scan))
@@ -149,22 +161,22 @@ def test_what_is_a_large_part_of_a_file_is_scanned(
 def test_a_look_up_reads_as_many_keys_as_halving_a_block_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path / "big.db", 5, 60_000)
     reads: list[int] = []
-    read = side_index._Reader.__call__
+    read = index_finder.key_of
 
-    def counted(reader: Any, row: int) -> bytes:
-        reads.append(row)
-        return read(reader, row)
+    def counted(data: memoryview, row: IndexRow) -> bytes:
+        reads.append(row.key_start)
+        return read(data, row)
 
-    monkeypatch.setattr(side_index._Reader, "__call__", counted)
+    monkeypatch.setattr(index_finder, "key_of", counted)
     with open_database(path) as opened, build(opened) as index:
         for number in range(0, 15_000, 100):
             blocks = list(index.blocks_from(b"key/%d" % number))
             reads.clear()
-            found = sum(map(len, rows_in(index, opened.data, KeyRange.of(b"key/%d" % number))))
+            found = sum(map(count, rows_in(index, opened.data, KeyRange.of(b"key/%d" % number))))
             # in the block before the key, in its own, and in those that its revisions go on in
             blocks_read = 2 + found // ROWS_PER_BLOCK
             assert len(reads) <= 2 * (math.log2(ROWS_PER_BLOCK) + 1) * (blocks_read + 1)
-            assert sum(map(len, blocks)) > found
+            assert sum(map(count, blocks)) > found
 
 
 def test_an_index_is_made_when_asked_for_or_of_a_big_file(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +233,7 @@ def test_an_index_of_another_form_is_none(database: Path) -> None:
             lmdb.open(str(index_files(database)[0]), subdir=False, lock=False) as environment,
             environment.begin(write=True) as transaction,
         ):
-            transaction.put(b"about", (transaction.get(b"about") or b"").replace(b'"form":2', b'"form":3'))
+            transaction.put(b"about", (transaction.get(b"about") or b"").replace(b'"form":3', b'"form":4'))
         assert IndexFile.of(opened) is None
 
 
@@ -259,11 +271,11 @@ def test_threads_share_one(database: Path) -> None:
         build(opened).close()
         found: list[int] = []
 
-        def count() -> None:
+        def ask() -> None:
             with IndexFile.of(opened) or pytest.fail("none was found") as index:
-                found.append(sum(len(rows) for rows in rows_in(index, opened.data, KeyRange.everything())))
+                found.append(sum(count(rows) for rows in rows_in(index, opened.data, KeyRange.everything())))
 
-        threads = [threading.Thread(target=count) for _ in range(8)]
+        threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -289,7 +301,7 @@ def test_a_stale_one_goes_when_a_new_one_is_made(database: Path) -> None:
         with build(opened) as index:
             assert index_files(database) == [index.path] != [stale.path]
             rows = [list(rows_in(one, opened.data, KeyRange.everything())) for one in (stale, index)]
-            assert [sum(map(len, blocks)) for blocks in rows] == [3000, 3000]
+            assert [sum(map(count, blocks)) for blocks in rows] == [3000, 3000]
 
 
 def test_commands(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -311,3 +323,21 @@ def test_an_empty_store_has_an_empty_index(tmp_path: Path) -> None:
     with open_database(path) as opened, build(opened) as index:
         assert list(rows_in(index, opened.data, KeyRange.everything())) == []
     drop(index_files(path)[0])
+
+
+def test_the_cache_is_where_users_keep_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("ETCDTOOL_CACHE_DIR", ""), ("XDG_CACHE_HOME", "relative"), ("HOME", "/home/someone")):
+        monkeypatch.setenv(name, value)
+    assert str(cache_folder("index")) == "/home/someone/.cache/etcdtool/index"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/someone")
+    assert str(cache_folder("index")) == "/var/cache/someone/etcdtool/index"
+
+
+def test_where_nobody_knows_the_user_there_is_a_place_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def expand(_: str) -> str:
+        return "~"  # what the system gives in a container without HOME and an entry for the user
+
+    for name in ("ETCDTOOL_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", expand)
+    assert str(cache_folder("index")) == "/.cache/etcdtool/index"
