@@ -348,7 +348,7 @@ def _user_keys_plainly(data: memoryview, block: Revisions) -> tuple[NDArray[np.i
 
 
 def first_key(data: memoryview, start: int, stop: int) -> tuple[int, int]:
-    """Return where the key of one record lies, reading tag and length byte by byte; see `user_keys`."""
+    """Return where the key of one record lies, reading tag and length byte by byte; see `iter_keyed_revisions`."""
     message = bytes(data[start : min(stop, start + 1 + _LENGTH_BYTES_MAX)])
     if message[:1] == bytes([_TAG_KEY]):
         size = 0
