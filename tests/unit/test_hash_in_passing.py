@@ -10,7 +10,8 @@ from support.histories import Entry, file_of
 
 from etcdtool.formats.digest import crc32c, crc32c_joined
 from etcdtool.model.compaction import hashed_rows
-from etcdtool.model.history import History, open_history
+from etcdtool.model.compactions import open_history
+from etcdtool.model.history import History
 from etcdtool.operations import hash_in_passing as in_passing
 from etcdtool.operations.hashkv import hash_rows, hashkv
 
