@@ -21,7 +21,6 @@ from etcdtool.model.compactions import Compactions, read_bucket, read_meta
 from etcdtool.model.grouping import NO_ROW, Keys, hash_keys, live_rows, rows_before
 from etcdtool.model.growing import GrowingColumn, NarrowColumn
 from etcdtool.model.keyvalue import KeyValue
-from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.rows import Engine, Rows, expected_rows, iter_key_values, iter_rows, refuse_unreadable
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ __all__ = [
     "Keyspace",
     "KeyspaceBuilder",
     "Rows",
-    "encode_key_value",
     "expected_rows",
     "iter_key_values",
     "iter_rows",

@@ -18,7 +18,8 @@ from etcdtool.formats.bbolt.cursor import root_buckets
 from etcdtool.model import schema
 from etcdtool.model.auth import AUTH_ENABLED, AUTH_REVISION
 from etcdtool.model.backend import Alarm
-from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, encode_key_value, iter_rows, read_meta
+from etcdtool.model.keyspace import Compactions, KeyspaceBuilder, iter_rows, read_meta
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.leases import iter_leases
 from etcdtool.model.revision import MAIN_MAX, Revision
 from etcdtool.operations.engine import chosen_engine

@@ -18,7 +18,7 @@ from etcdtool.formats.words import unaligned_words
 from etcdtool.model import key_differences
 from etcdtool.model.grouping import Keys, equal_strings
 from etcdtool.model.key_differences import KeyChange, KeySide
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 from etcdtool.operations.diff import Diff, DiffOptions, diff
 

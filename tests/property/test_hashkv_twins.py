@@ -16,7 +16,7 @@ from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import crc32c
 from etcdtool.model.compaction import hashed_rows, kept_by_compaction, kept_by_hashkv, rows_after_compaction
 from etcdtool.model.history import History
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 from etcdtool.operations.hashkv import RevisionError, hashkv, hashkv_detailed
 from etcdtool.operations.hashkv_compare import compare

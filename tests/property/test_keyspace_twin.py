@@ -17,7 +17,8 @@ from etcdtool.errors import EtcdtoolError, FormatError
 from etcdtool.formats.bbolt.cursor import root_buckets
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.wire import kv_pb2
-from etcdtool.model.keyspace import Keyspace, KeyValue, encode_key_value, iter_key_values
+from etcdtool.model.keyspace import Keyspace, KeyValue, iter_key_values
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import Revision
 from etcdtool.model.rows import Rows, iter_rows
 from etcdtool.model.schema import BUCKETS

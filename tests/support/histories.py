@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.bbolt_files import written
 
 from etcdtool.formats.bbolt.page import Image
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 
 if TYPE_CHECKING:

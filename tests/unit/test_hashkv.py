@@ -14,7 +14,7 @@ from support.cli import invoke
 from etcdtool.errors import FormatError
 from etcdtool.formats.digest import crc32c
 from etcdtool.model.key_groups import group_of
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 from etcdtool.operations.hashkv import RevisionError, hashkv, hashkv_detailed
 from etcdtool.operations.hashkv_compare import Change, compare

@@ -18,7 +18,8 @@ from etcdtool.formats.wire import kv_pb2
 from etcdtool.formats.words import unaligned_words
 from etcdtool.model import grouping
 from etcdtool.model.grouping import Keys, group_rows, hash_keys
-from etcdtool.model.keyspace import Compactions, Keyspace, KeyValue, encode_key_value, iter_key_values
+from etcdtool.model.keyspace import Compactions, Keyspace, KeyValue, iter_key_values
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.lease import Lease
 from etcdtool.model.revision import pack_revision
 from etcdtool.model.schema import detect_schema_version, storage_version

@@ -19,7 +19,7 @@ from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.loose_pages import Pages, guess_page_size
 from etcdtool.formats.bbolt.page import Image, PageFlag
 from etcdtool.formats.bbolt.salvage import ascending
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import Revision, pack_revision
 from etcdtool.model.schema import BUCKETS
 from etcdtool.operations.salvage import salvage

@@ -19,7 +19,7 @@ from etcdtool.errors import EtcdtoolError
 from etcdtool.model.history import History
 from etcdtool.model.key_range import KeyRange
 from etcdtool.model.key_rows import KeyRows
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import pack_revision
 from etcdtool.operations import index_finder
 from etcdtool.operations.get import get

@@ -16,7 +16,8 @@ from etcdtool.checks.revisions import RowCheck
 from etcdtool.findings import Report, Severity
 from etcdtool.formats.bbolt.cursor import root_buckets
 from etcdtool.formats.bbolt.page import Image
-from etcdtool.model.keyspace import encode_key_value, iter_rows
+from etcdtool.model.keyspace import iter_rows
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.revision import Revision, pack_revision
 from etcdtool.model.schema import BUCKETS
 from etcdtool.operations.verify import verify

@@ -16,7 +16,7 @@ from etcdtool.checks import registry
 from etcdtool.formats.bbolt.cursor import root_buckets
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.wire import auth_pb2, rpc_pb2
-from etcdtool.model.keyspace import encode_key_value
+from etcdtool.model.keyvalue_encoding import encode_key_value
 from etcdtool.model.lease import Lease
 from etcdtool.model.leases import iter_leases
 from etcdtool.model.revision import pack_revision
