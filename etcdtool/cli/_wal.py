@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etcdtool.cli.text import hex_id, safe_json
+from etcdtool.cli.text import hex_id, printable_bytes, safe_json
 from etcdtool.errors import FormatError
 from etcdtool.formats import wire
 from etcdtool.formats.raft import EntryType
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from etcdtool.formats.wal.every_record import LogRecord
     from etcdtool.model.v2_request import V2Request
+    from etcdtool.operations.stream_decoder import Decoded
     from etcdtool.operations.wal_dump import DumpedEntry
 
-__all__ = ["entry_json", "entry_line", "json_line", "record_json", "record_line"]
+__all__ = ["decoded_cells", "decoded_json", "entry_json", "entry_line", "json_line", "record_json", "record_line"]
 
 _TYPES = {EntryType.NORMAL: "norm", EntryType.CONF_CHANGE: "conf", EntryType.CONF_CHANGE_V2: "conf2"}
 _CHANGES = {
@@ -32,6 +33,8 @@ _CHANGES = {
     3: "ConfChangeAddLearnerNode",
 }
 _RAW = {RecordType.METADATA: "Metadata", RecordType.STATE: "HardState", RecordType.SNAPSHOT: "Snapshot"}
+_NO_STATUS = "decoder output format is not right, print output anyway"
+_MORE_BARS = "(*WARNING: data might contain deliminator used by etcd-dump-logs)"
 _SECOND_NS = 1_000_000_000
 _DEFAULTS_OF_V2: dict[str, object] = {
     "method": "",
@@ -160,6 +163,26 @@ def entry_json(entry: DumpedEntry, *, values: bool, as_hex: bool) -> dict[str, A
     if as_hex:
         found["hex"] = entry.data.hex()
     return found
+
+
+def decoded_cells(decoded: Decoded | None) -> str:
+    """Return what a decoder said as ``etcd-dump-logs`` prints it, with a tab before each of its two columns."""
+    if decoded is None:
+        return ""
+    if decoded.status is None:
+        return f"\t{_NO_STATUS}\t{printable_bytes(decoded.data)}"
+    warning = _MORE_BARS if b"|" in decoded.data else ""
+    return f"\t{printable_bytes(decoded.status)}{warning}\t{printable_bytes(decoded.data.replace(b'|', b''))}"
+
+
+def decoded_json(decoded: Decoded | None) -> dict[str, Any]:
+    """Return what a decoder said as a line of JSON has it, nothing left out."""
+    if decoded is None:
+        return {}
+    from etcdtool.model.exported import text_or_bytes  # noqa: PLC0415  few ask for it
+
+    status = {"status": None} if decoded.status is None else text_or_bytes("status", decoded.status)
+    return {"decoder": status | text_or_bytes("decoded", decoded.data)}
 
 
 def _v2_json(request: V2Request, *, values: bool) -> dict[str, Any]:

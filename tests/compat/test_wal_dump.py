@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +87,56 @@ def test_types_choose_the_same_entries(types: str) -> None:
     assert found is not None
     assert found[0]
     assert [comparable(line) for line in ours(data_dir, "--type", types)] == [comparable(line) for line in found[0]]
+
+
+ANSWERS = {
+    "as upstream's": "('OK|' if len(data) >= 20 else 'ERROR|') + data",
+    "no status": "data",
+    "nothing": "''",
+    "more bars": "'OK|a|' + data + '|b|'",
+    "a bar": "'|'",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "types"),
+    [
+        *(("v3/3.6/data.tar.gz", answer, ()) for answer in ANSWERS),
+        ("v3/3.6/data.tar.gz", "as upstream's", ("entry-type", "IRRPut,ConfigChange")),
+        ("v2-rich/3.4/data-clean.tar.gz", "as upstream's", ()),
+        *(
+            pytest.param(name, "as upstream's", (), marks=pytest.mark.full)
+            for name in samples.archives()
+            if name.startswith(("v3/", "v2-rich/", "v2-cluster/")) and not name.endswith("backup.tar.gz")
+        ),
+    ],
+)
+def test_a_decoder_is_handed_and_says_the_same(name: str, answer: str, types: tuple[str, ...], tmp_path: Path) -> None:
+    """Decode with what upstream's ``testdecoder`` scripts do: digits become letters, short lines are errors."""
+    decoder = tmp_path / "decoder.py"
+    decoder.write_text(
+        "import sys\n"
+        "for line in iter(sys.stdin.readline, ''):\n"
+        "    data = line[:-1]\n"
+        f"    answer = {ANSWERS[answer]}\n"
+        "    print(answer.translate(str.maketrans('1234567890', 'abcdefghij')), flush=True)\n"
+    )
+    data_dir, command = samples.unpack(name), f"{sys.executable} -S {decoder}"
+    words = ["-stream-decoder", command, *([f"-{types[0]}", types[1]] if types else [])]
+    found = theirs(data_dir, "-start-index", "0", *words) or theirs(data_dir, *words)
+    assert found is not None
+    assert found[0]
+    assert "\tdata\tdecoder_status\tdecoded_data\n" in found[1]
+    lines = ours(data_dir, *(f"-{word}" if word.startswith("-") else word for word in words))
+    mine = {line.split("\t")[1].strip(): line.removesuffix("\t(not committed)") for line in lines}
+    for line in found[0]:
+        entry, *cells = line.rsplit("\t", 2)
+        shown, *said = mine[entry.split("\t")[1].strip()].rsplit("\t", 2)
+        assert said == cells
+        if EXCERPT not in entry and entry.isascii():
+            assert comparable(shown) == comparable(entry)
+    if types:
+        assert len(mine) == len(found[0])
 
 
 def test_records_are_those_of_the_raw_form() -> None:
