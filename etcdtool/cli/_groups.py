@@ -188,11 +188,13 @@ class Command(_Documented):
 
     Attributes:
         upstream: whether etcdutl has the verb too: its exit codes are used then.
+        forms: what ``-w`` takes.
     """
 
-    def __init__(self, *args: Any, upstream: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, upstream: bool = False, other_forms: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.upstream = upstream
+        self.forms = (*_WRITE_OUT_FORMS, *other_forms)
         if upstream:
             self.params.append(_timeout_option())
 
@@ -227,9 +229,9 @@ class Command(_Documented):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it, if ``-w`` got a form that exists; the command a form belongs to is known only here."""
-        form = ctx.meta.get(_WRITE_OUT_KEY, _WRITE_OUT_FORMS[0])
-        if form not in _WRITE_OUT_FORMS:
-            known = ", ".join(_WRITE_OUT_FORMS)
+        form = ctx.meta.get(_WRITE_OUT_KEY, self.forms[0])
+        if form not in self.forms:
+            known = ", ".join(self.forms)
             raise UnsupportedFormError(f"unsupported output format {form!r}, there are {known}", ctx)
         return super().invoke(ctx)
 
@@ -291,13 +293,20 @@ def command(
     examples: Sequence[str],
     exit_codes: Mapping[int, str] = EXIT_STATUS,
     upstream: bool = False,
+    other_forms: Sequence[str] = (),
     short_help: str | None = None,
 ) -> Callable[[Callable[..., Any]], Command]:
-    """Make a function a `Command`; its docstring is the help."""
+    """Make a function a `Command`; its docstring is the help, and ``-w`` takes ``other_forms`` beside the four."""
 
     def decorate(function: Callable[..., Any]) -> Command:
         return click.command(
-            name, cls=Command, examples=examples, exit_codes=exit_codes, upstream=upstream, short_help=short_help
+            name,
+            cls=Command,
+            examples=examples,
+            exit_codes=exit_codes,
+            upstream=upstream,
+            other_forms=other_forms,
+            short_help=short_help,
         )(function)
 
     return decorate

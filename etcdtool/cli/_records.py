@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from etcdtool.model.gotext import quoted_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from etcdtool.model.keyvalue import KeyValue
 
-__all__ = ["record_fields", "record_json", "record_lines"]
+__all__ = ["range_response", "record_fields", "record_json", "record_lines"]
 
 
 def record_lines(record: KeyValue, *, as_hex: bool = False, value_only: bool = False) -> Iterable[bytes]:
@@ -46,6 +46,22 @@ def record_json(record: KeyValue) -> dict[str, Any]:
         "lease": record.lease,
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def range_response(records: Iterable[KeyValue], *, revision: int, more: bool, count: int) -> Iterator[bytes]:
+    """Yield the message ``RangeResponse`` that ``-w protobuf`` prints, piece by piece; the header has a revision alone.
+
+    Message ``etcdserverpb.RangeResponse``: 1 header · 2 kvs · 3 more · 4 count, ``ResponseHeader``: 3 revision.
+    """
+    from etcdtool.model.keyvalue_encoding import encode_varint  # noqa: PLC0415  of this form alone
+
+    header = b"\x18" + encode_varint(revision)
+    yield b"\x0a" + encode_varint(len(header)) + header
+    for record in records:
+        message = bytes(record)
+        yield b"\x12" + encode_varint(len(message)) + message
+    yield b"\x18\x01" if more else b""
+    yield b"\x20" + encode_varint(count) if count else b""
 
 
 def _hexadecimal(data: bytes) -> bytes:

@@ -11,9 +11,9 @@ from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, BadFeatureError, command,
 from etcdtool.cli._index import index_option
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._kubernetes_options import kubernetes_options, take_kubernetes
-from etcdtool.cli._records import record_fields, record_json, record_lines
+from etcdtool.cli._records import range_response, record_fields, record_json, record_lines
 from etcdtool.cli._scanned import asked_keys, opened_rows, source_argument
-from etcdtool.cli.printers import WriteOut, write_bytes, write_lines
+from etcdtool.cli.printers import WriteOut, write_binary, write_bytes, write_lines
 from etcdtool.cli.text import json_text
 from etcdtool.errors import EtcdtoolError, UsageError
 
@@ -46,6 +46,7 @@ _TARGETS = {"", "CREATE", "KEY", "MODIFY", "VALUE", "VERSION"}
         128: "too few or too many arguments, or flags that exclude each other",
     },
     upstream=True,
+    other_forms=("protobuf",),
 )
 @source_argument
 @click.argument("words", metavar="KEY [RANGE_END]", nargs=-1)
@@ -78,7 +79,7 @@ def get_command(
     read, or that of --rev. No server is asked: of the header that -w json and fields print, only the revision is known.
 
     Keys and values are printed byte for byte; on a terminal, what could drive it is escaped. A key that is not there
-    prints nothing, and ends with 0.
+    prints nothing, and ends with 0. -w protobuf writes the RangeResponse message, for a file or a pipe.
 
     With --k8s, values are shown as objects of Kubernetes: YAML documents, or JSON; without KEY, all that --resource and
     --namespace leave in.
@@ -86,7 +87,7 @@ def get_command(
     form = write_out()
     kubernetes = take_kubernetes(flags)
     if kubernetes is not None:
-        _refuse_with_objects(as_hex=as_hex, print_value_only=print_value_only, **flags)
+        _refuse_with_objects(form, as_hex=as_hex, print_value_only=print_value_only, **flags)
         if not words:
             words, flags["prefix"] = ("",), True
     _refuse_words(words, **flags)
@@ -108,6 +109,8 @@ def get_command(
                 )
             case WriteOut.FIELDS:
                 write_lines(f'"{name}" : {value}' for name, value in _fields(answer, as_hex=as_hex))
+            case WriteOut.PROTOBUF:
+                write_binary(range_response(answer, revision=answer.revision, more=answer.more, count=answer.count))
             case _:
                 _write_json(answer)
 
@@ -177,7 +180,9 @@ def _refuse_stream(request: RangeRequest) -> None:
     raise EtcdtoolError(f"RangeStream does not support {what}", hint="Leave --stream out; a file needs it for nothing")
 
 
-def _refuse_with_objects(**flags: Any) -> None:
+def _refuse_with_objects(form: WriteOut, **flags: Any) -> None:
+    if form is WriteOut.PROTOBUF:
+        raise UsageError("-w protobuf does not go with --k8s", hint="-w json gives the objects.")
     given = [name for name in ("keys_only", "count_only", "print_value_only", "as_hex") if flags[name]]
     if given:
         name = given[0].removeprefix("as_").replace("_", "-")

@@ -11,11 +11,23 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from etcdtool.cli.text import json_text, printable
+from etcdtool.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Table", "View", "WriteOut", "draw", "note", "show", "show_on_stderr", "write_bytes", "write_lines"]
+__all__ = [
+    "Table",
+    "View",
+    "WriteOut",
+    "draw",
+    "note",
+    "show",
+    "show_on_stderr",
+    "write_binary",
+    "write_bytes",
+    "write_lines",
+]
 
 
 class WriteOut(Enum):
@@ -25,6 +37,7 @@ class WriteOut(Enum):
     TABLE = "table"
     JSON = "json"
     FIELDS = "fields"
+    PROTOBUF = "protobuf"  # of commands alone that say so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +115,19 @@ def write_bytes(lines: Iterable[bytes]) -> None:
         out.write(line)
         out.write(b"\n")
     out.flush()
+
+
+def write_binary(pieces: Iterable[bytes]) -> None:
+    """Write a binary form on stdout; a terminal gets none.
+
+    Raises:
+        UsageError: stdout is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise UsageError("this form is binary, and stdout is a terminal", hint="Send it to a file or into a pipe.")
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(pieces)
+    sys.stdout.buffer.flush()
 
 
 def draw(table: Table) -> str:

@@ -115,7 +115,9 @@ def test_revisions_out_of_reach_are_refused_in_the_servers_words(name: str) -> N
         (["a", "--min-create-rev=5", "--max-create-rev=4"], 4, "getMinCreateRev(=5) > getMaxCreateRev(=4)"),
         (["a", "--min-mod-rev=5", "--max-mod-rev=4"], 4, "getMinModRev(=5) > getMaxModRev(=4)"),
         (["a", "-w", "table"], 4, "table not supported as output format"),
-        (["a", "-w", "protobuf"], 4, "unsupported output format"),
+        (["a", "-w", "yaml"], 4, "unsupported output format"),
+        (["a", "--count-only", "-w", "protobuf"], 128, "--count-only is only for `--write-out=fields`"),
+        (["a", "--print-value-only", "-w", "protobuf"], 128, "print-value-only is only for `--write-out=simple`"),
         (
             ["a", "--rev", "x"],
             1,
