@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtool.cli._groups import write_out
 from etcdtool.cli._scanned import opened_rows
+from etcdtool.cli.fitting import aligned
 from etcdtool.cli.printers import Table, note, show
 from etcdtool.cli.text import human_size, printable, quoted
 from etcdtool.model.key_range import KeyRange
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["list_kubernetes"]
 
 _HEADERS = ("api version", "kind", "namespace", "name", "revision", "size")
-_RIGHT = 2
-"""Columns that are numbers, at the end."""
+_LEFT = frozenset(range(4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,10 @@ class _Listing:
 
     def simple(self) -> Iterable[str]:
         rows = [[header.upper() for header in _HEADERS], *self._rows()] if self.objects else []
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            cells = [
-                cell.ljust(width) if place < len(row) - _RIGHT else cell.rjust(width)
-                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            yield "  ".join(cells)
+        return aligned(rows, left=_LEFT)
 
     def table(self) -> Table:
-        return Table(headers=_HEADERS, rows=self._rows(), left=frozenset(range(len(_HEADERS) - _RIGHT)))
+        return Table(headers=_HEADERS, rows=self._rows(), left=_LEFT)
 
     def fields(self) -> Iterable[tuple[str, str]]:
         for number, item in enumerate(self.objects):

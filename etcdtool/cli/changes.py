@@ -12,6 +12,7 @@ from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._kubernetes_options import kubernetes_options, take_kubernetes
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, prefix_option, prefixed, source_argument
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.operations.changes import changes
@@ -37,7 +38,7 @@ def _cells(event: Event) -> list[str]:
 
 def _line(cells: Iterable[str]) -> str:
     revision, event, before, version, size, key = cells
-    return f"{revision:>10}  {event:<6}  {before:>10}  {version:>7}  {size:>6}  {key}"
+    return hanging(f"{revision:>10}  {event:<6}  {before:>10}  {version:>7}  {size:>6}  ", key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._int64 import Int64
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, prefix_option, prefixed, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import printable_bytes
 from etcdtool.model.gotext import quoted_bytes
@@ -40,7 +41,7 @@ def _cells(one: DeletedKey) -> list[str]:
 
 def _line(cells: Iterable[str]) -> str:
     deleted_at, last_put, read_at, size, key = cells
-    return f"{deleted_at:>10}  {last_put:>10}  {read_at:>10}  {size:>6}  {key}"
+    return hanging(f"{deleted_at:>10}  {last_put:>10}  {read_at:>10}  {size:>6}  ", key)
 
 
 @dataclass(frozen=True, slots=True)

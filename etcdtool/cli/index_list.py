@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etcdtool.cli._groups import command, write_out
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.text import human_size, printable, quoted
 from etcdtool.operations.side_index import list_indexes
@@ -25,7 +26,8 @@ class _Indexes:
 
     def simple(self) -> Iterable[str]:
         for state in self.found:
-            yield f"{state.state:13} {human_size(state.size):>7}  {_built(state)}  {printable(_database(state))}"
+            head = f"{state.state:13} {human_size(state.size):>7}  {_built(state)}  "
+            yield hanging(head, printable(_database(state)))
 
     def table(self) -> Table:
         rows = [

@@ -15,6 +15,7 @@ from etcdtool.cli._kubernetes_list import list_kubernetes
 from etcdtool.cli._kubernetes_options import etcd_prefix_option, selection_options
 from etcdtool.cli._scanned import LOOK_EXIT_STATUS, opened_rows, source_argument
 from etcdtool.cli._v2_nodes import text_or_base64
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table, WriteOut, note, show
 from etcdtool.cli.text import human_size, printable_bytes
 from etcdtool.errors import UsageError
@@ -38,7 +39,7 @@ def _cells(level: Level) -> list[str]:
 
 def _line(cells: Iterable[str]) -> str:
     keys, size, name = cells
-    return f"{keys:>10}  {size:>6}  {name}"
+    return hanging(f"{keys:>10}  {size:>6}  ", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from etcdtool.cli.fitting import aligned, fitted, least_width, terminal_width
 from etcdtool.cli.text import json_text, printable
 from etcdtool.errors import UsageError
 
@@ -28,6 +29,10 @@ __all__ = [
     "write_bytes",
     "write_lines",
 ]
+
+
+_BORDER = 3
+"""What a column of a table takes beside its cells."""
 
 
 class WriteOut(Enum):
@@ -131,13 +136,19 @@ def write_binary(pieces: Iterable[bytes]) -> None:
 
 
 def draw(table: Table) -> str:
-    """Return the table with its borders, without a line feed at the end."""
+    """Return the table with its borders, without a line feed at the end; on a terminal it is no wider than that."""
     import tabulate  # noqa: PLC0415  only tables need it
 
     tabulate.MIN_PADDING = 0  # it would widen headers by two; etcdutl does not
     headers = [header.upper() for header in table.headers]
+    rows: Sequence[Sequence[str]] = [headers, *table.rows]
+    if (width := terminal_width()) is not None:
+        room = width - _BORDER * len(headers) - 1
+        if least_width(rows) > room:  # borders would leave too little
+            return "\n".join(aligned(rows, left=table.left, gap=" "))
+        rows = fitted(rows, room)
     return tabulate.tabulate(
-        [headers, *table.rows],
+        rows,
         headers="firstrow",
         tablefmt="simple_outline",
         disable_numparse=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcdtool.cli._groups import command, write_out
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table, show
 from etcdtool.cli.progress import Advance, Progress
 from etcdtool.cli.text import human_size, printable, printable_bytes, quoted
@@ -85,12 +86,12 @@ class _View:
         for value in found.large_values:
             old = "" if value.live else ", historic"
             revision = f"revision {value.main}{f'_{value.sub}' if value.sub else ''}{old}"
-            yield f"{human_size(value.size):>7}  {printable_bytes(value.key)} ({revision})"
+            yield hanging(f"{human_size(value.size):>7}  ", f"{printable_bytes(value.key)} ({revision})")
         if found.hot_keys:
             yield ""
             yield "keys with most revisions"
         for key in found.hot_keys:
-            yield f"{key.revisions:>7}  {printable_bytes(key.key)} ({human_size(key.size)})"
+            yield hanging(f"{key.revisions:>7}  ", f"{printable_bytes(key.key)} ({human_size(key.size)})")
 
     def _savings(self) -> Iterable[str]:
         saved = self.found.savings
@@ -221,7 +222,7 @@ def _quoted_bytes(key: bytes) -> str:
 
 def _row(cells: Iterable[str]) -> str:
     *numbers, name = cells
-    return " ".join([*(f"{cell:>{width}}" for cell, width in zip(numbers, _WIDTHS, strict=False)), name])
+    return hanging("".join(f"{cell:>{width}} " for cell, width in zip(numbers, _WIDTHS, strict=False)), name)
 
 
 @command(

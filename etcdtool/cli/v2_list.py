@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from wcwidth import wcwidth
 
 from etcdtool.cli._groups import command, write_out
 from etcdtool.cli._v2_nodes import clean_key, is_under, node_json, ttl_seconds
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["list_command"]
 
-_KEY_WIDTH = 42
-"""Wide enough for a table of 80 columns; a longer key goes on in the next line, never is it cut."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
@@ -45,7 +41,7 @@ class _Listing:
             headers=["key", "size", "modified", "expires in"],
             rows=[
                 [
-                    _folded(_shown_key(node)),
+                    _shown_key(node),
                     "" if node.is_directory else human_size(len(node.value)),
                     str(node.modified_index),
                     _remaining(node.expires, self.data.as_of),
@@ -101,19 +97,6 @@ def _under(rows: Iterator[tuple[Node, int | None]], prefix: bytes) -> Iterator[t
 
 def _shown_key(node: Node) -> str:
     return printable_bytes(node.path) + ("/" if node.is_directory else "")
-
-
-def _folded(text: str) -> str:
-    """Break a key where a line is full; a letter of some scripts takes two columns."""
-    lines, line, width = [], "", 0
-    for letter in text:
-        columns = max(0, wcwidth(letter))
-        if width + columns > _KEY_WIDTH:
-            lines.append(line)
-            line, width = "", 0
-        line += letter
-        width += columns
-    return "\n".join([*lines, line])
 
 
 def _remaining(expires: int | None, as_of: int) -> str:

@@ -45,9 +45,9 @@ class _VerdictView:
         log = self.found.log
         replaced = f", {log.replaced} replaced" if log.replaced else ""
         yield (
-            f"log: {len(log.places)} entries{replaced}, last index {self._last()}, term {log.term}, "
-            f"commit {log.commit}, node {hex_id(log.node_id)}, cluster {hex_id(log.cluster_id)}"
+            f"log: {len(log.places)} entries{replaced}, last index {self._last()}, term {log.term}, commit {log.commit}"
         )
+        yield f"node {hex_id(log.node_id)}, cluster {hex_id(log.cluster_id)}"
         yield f"{printable(self.name)}: {'good' if self.found.is_good else 'not good'}"
 
     def _last(self) -> int:

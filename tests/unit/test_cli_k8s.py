@@ -204,7 +204,7 @@ def test_a_secret_is_refused_unless_it_is_asked_for(snapshot: Path, config: Path
 def test_an_encrypted_object_names_what_it_needs(snapshot: Path) -> None:
     done = invoke("k8s", "restore-manifest", snapshot, "/registry/secrets/shop/by-aesgcm", "--show-secrets")
     assert done.exit_code == 1
-    assert "encrypted by aesgcm, key key1; --encryption-config gives the keys" in done.stderr
+    assert "encrypted by aesgcm, key key1; give --encryption-config" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import samples
 from support.cli import invoke
+from support.terminal import on_terminal
 from wcwidth import wcswidth
 
 from etcdtool.cli._v2_nodes import clean_key, ttl_seconds
@@ -257,23 +254,7 @@ def test_remaining_seconds_are_rounded_up() -> None:
 def test_a_terminal_gets_no_control_characters(words: list[str]) -> None:
     source = samples.unpack(RICH)
     words = [*words[:2], str(source), *words[2:]] if words[0] == "v2" else [*words, str(source)]
-    primary, secondary = pty.openpty()
-    try:
-        with subprocess.Popen(
-            [sys.executable, "-m", "etcdtool", *words], stdout=secondary, stderr=subprocess.DEVNULL
-        ) as program:
-            os.close(secondary)
-            printed = b"".join(iter(lambda: _read(primary), b""))
-        assert program.returncode == 0
-    finally:
-        os.close(primary)
-    text = printed.decode().replace("\r\n", "\n")
+    exit_code, text = on_terminal(*words)
+    assert exit_code == 0
     assert len(text) > 10
     assert re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", text) == []
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 1 << 16)
-    except OSError:  # Linux says EIO when the other end is closed
-        return b""

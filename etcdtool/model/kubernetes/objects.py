@@ -111,7 +111,7 @@ class ObjectReader:
             found = replace(found, namespace=named.namespace, name=named.name)
         if encryption is not None:
             if self.encryption is None:
-                return replace(found, notes=(f"encrypted {encryption}; --encryption-config gives the keys",))
+                return replace(found, notes=(f"encrypted {encryption}; give --encryption-config",))
             try:
                 plain = self.encryption.decrypt(value, key=key, resource=named.resource if named else "")
             except DecryptionError as error:
@@ -141,7 +141,7 @@ class ObjectReader:
                 lacking = (
                     "without a descriptor set" if self.schemas is None else "the descriptor set lacks the kind, so"
                 )
-                notes.append(f"{lacking} all but metadata is shown by the numbers of its fields")
+                notes.append(f"{lacking} fields beyond metadata go by number")
         assert message is not None
         assert schemas is not None
         parsed = ProtobufObject.read(stored.raw, message, schemas)
