@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etcdtool.cli._kubernetes import changed_lines
 from etcdtool.cli._v2_nodes import text_or_base64
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table, WriteOut, draw, write_lines
 from etcdtool.cli.text import human_size, json_text, printable, printable_bytes, quoted
 from etcdtool.model.key_differences import KeyChange
@@ -186,7 +187,7 @@ def _key_lines(difference: KeyDifference, *, values: bool, objects: Kubernetes |
         told = f"{human_size(len(side.value))}, revision {side.mod_revision}{lease}"
     else:
         told = ", ".join(_turns(difference.change, before, after))
-    yield f"{_SIGNS[difference.change]} {printable_bytes(difference.key)} ({told})"
+    yield hanging(f"{_SIGNS[difference.change]} ", f"{printable_bytes(difference.key)} ({told})")
     if objects is not None and difference.change in _WITH_VALUES:
         yield from (f"    {line}" for line in _object_lines(difference, objects))
     elif values and difference.change is not KeyChange.TOUCHED:
@@ -304,12 +305,12 @@ def _cluster_lines(one: ClusterDifference) -> Iterator[str]:
     """Say what differs beside keys; of leases, which may be many, in one line."""
     sign = {"added": "+", "removed": "-", "changed": "~"}[_change(one)]
     if one.section == "leases":
-        yield f"{sign} {one.name} ({' -> '.join(filter(None, (one.before, one.after)))})"
+        yield hanging(f"{sign} ", f"{one.name} ({' -> '.join(filter(None, (one.before, one.after)))})")
         return
-    yield f"{sign} {printable(one.name)}"
+    yield hanging(f"{sign} ", printable(one.name))
     for side, text in (("-", one.before), ("+", one.after)):
         if text:
-            yield f"    {side} {printable(text)}"
+            yield hanging(f"    {side} ", printable(text))
 
 
 def _list(names: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import click
 
 from etcdtool.cli._groups import LazyGroup, command
 from etcdtool.cli._lists import LISTED, listed, source_argument
+from etcdtool.cli.fitting import hanging
 from etcdtool.cli.printers import Table
 from etcdtool.cli.progress import Progress
 from etcdtool.cli.text import printable_bytes, quoted
@@ -44,9 +45,9 @@ class _LeasesView:
         yield f"found {len(self.leases.granted)} leases"
         for lease in self.leases.granted:
             ttl = f"granted with TTL({lease.ttl_seconds}s), remaining({lease.left_seconds}s)"
-            yield f"{_hex(lease)} {ttl}, attached keys({self._attached(lease)})"
+            yield hanging(f"{_hex(lease)} ", f"{ttl}, attached keys({self._attached(lease)})")
         for lease in self.leases.missing:
-            yield f"{_hex(lease)} not granted, attached keys({self._attached(lease)})"
+            yield hanging(f"{_hex(lease)} ", f"not granted, attached keys({self._attached(lease)})")
 
     def _attached(self, lease: ListedLease) -> str:
         if not self.with_keys:

@@ -94,6 +94,7 @@ TABLES = [
     ["top", "--by", "kind", "-w", "table"],
     ["buckets", "-w", "table"],
     ["member", "list", "-w", "table"],
+    ["lease", "list", "--keys"],
     ["lease", "list", "-w", "table"],
     ["page", "-w", "table"],
     ["auth", "-w", "table"],
