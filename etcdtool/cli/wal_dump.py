@@ -208,7 +208,7 @@ def _with_answers(
         without_status += decoded.status is None
         yield shown, decoded
     if without_status:
-        print(f"note: {without_status} lines of the decoder are not STATUS|DECODED", file=sys.stderr)
+        print(f"note: lines of the decoder that are not STATUS|DECODED: {without_status}", file=sys.stderr)
 
 
 def _print_records(log: OpenedLog, *, values: bool) -> list[Damage]:

@@ -182,7 +182,7 @@ class StreamDecoder:
 
     def _silent(self) -> EtcdtoolError:
         return EtcdtoolError(
-            f"the decoder neither reads, writes nor ends, for {self._silence_seconds:g} seconds now",
+            f"the decoder neither reads, writes nor ends, for {self._silence_seconds:g} s now",
             hint="--decoder-timeout says how long to wait.",
         )
 

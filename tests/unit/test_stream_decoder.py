@@ -127,7 +127,7 @@ def test_a_line_as_it_is_shown(line: bytes, text: str, document: dict[str, str |
     words = (samples.unpack(V3), "--from-index", "1757", "--stream-decoder", command)
     done = invoke("wal", "dump", *words)
     assert done.stdout.splitlines()[-1].endswith(f" >\t{text}")
-    assert ("1 lines of the decoder are not STATUS|DECODED" in done.stderr) == (b"|" not in line)
+    assert ("lines of the decoder that are not STATUS|DECODED: 1" in done.stderr) == (b"|" not in line)
     assert b"\x1b" not in done.raw
     assert json.loads(invoke("wal", "dump", *words, "-w", "json").stdout)["decoder"] == document
 
@@ -192,7 +192,7 @@ FAILURES = [
     (f"{ECHO}sys.exit(7)\n", "ended with exit status 7, after a line for each entry"),
     ("next(lines)\nsys.exit(7)\n", "ended with exit status 7, and gave no line for the entry of index 1750"),
     ("os.kill(os.getpid(), 9)\n", "ended by signal 9, and gave no line for the entry of index 1750"),
-    ("import time\ntime.sleep(600)\n", "neither reads, writes nor ends, for 1 seconds now"),
+    ("import time\ntime.sleep(600)\n", "neither reads, writes nor ends, for 1 s now"),
     ("list(lines)\nimport time\ntime.sleep(600)\n", "neither reads, writes nor ends"),
     (f"{ECHO}os.close(1)\nos.close(2)\nimport time\ntime.sleep(600)\n", "neither reads, writes nor ends"),
     ("while True:\n    sys.stderr.write('x\\n')\n    sys.stderr.flush()\n", "neither reads, writes nor ends"),
@@ -282,4 +282,43 @@ def test_it_ends_with_us(how: str, script: Any, tmp_path: Path) -> None:
         else:
             ours.stdout.close()
             assert ours.wait(20) == 141
+    assert gone(tmp_path)
+
+
+ANYTHING = """
+import random, subprocess, time
+rng = random.Random(SEED)
+acts = [
+    lambda: [out.write(b"OK|" + line) for line in [sys.stdin.buffer.readline()] if line],
+    lambda: [out.write(b"OK|" + line) for line in lines],
+    lambda: sys.stdin.buffer.readline(),
+    lambda: out.write(rng.randbytes(rng.choice([1, 100, 100_000]))),
+    lambda: out.write(b"E|\\n" * rng.choice([1, 5])),
+    lambda: os.write(2, rng.randbytes(rng.choice([1, 100_000]))),
+    lambda: out.flush(),
+    lambda: os.close(rng.choice([0, 1, 2])),
+    lambda: time.sleep(0.1),
+    lambda: subprocess.Popen(["sleep", "5"]),
+    lambda: os._exit(rng.choice([0, 3])),
+    lambda: os.kill(os.getpid(), rng.choice([9, 11, 15])),
+]
+for _ in range(rng.choice([3, 30])):
+    rng.choices(acts, [20, 4, 2, 1, 2, 2, 4, 1, 2, 1, 1, 1])[0]()
+"""
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(number, marks=pytest.mark.full) for number in range(12, 150))]
+)
+def test_whatever_it_does_there_is_an_end(seed: int, script: Any, tmp_path: Path) -> None:
+    command = script(ANYTHING.replace("SEED", str(seed)))
+    words = ("--from-index", "1740", "--stream-decoder", command, "--decoder-timeout", "3")
+    started = time.monotonic()
+    done = invoke("wal", "dump", samples.unpack(V3), *words)
+    assert time.monotonic() - started < 60
+    assert done.exit_code in {0, 1}
+    assert "internal error" not in done.stderr
+    assert (done.exit_code == 1) == ("Error: the decoder " in done.stderr)
+    if done.exit_code == 0:
+        assert sum("\tnorm\t" in line for line in done.stdout.splitlines()) == 18
     assert gone(tmp_path)
