@@ -6,7 +6,6 @@ A pipe or a file gets rows as wide as they are: programs take them apart by line
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -28,7 +27,11 @@ _PIECE = re.compile(r".+?(?:[/.,:_-]+ *| +|(?<=[a-z])(?=[A-Z])|(?=\\[xu])|$)")
 
 def terminal_width() -> int | None:
     """Return how many columns the terminal has that stdout is, None for a pipe or a file."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # noqa: PLC0415  it loads every kind of compression
+
+    return shutil.get_terminal_size().columns
 
 
 def hanging(head: str, text: str) -> str:

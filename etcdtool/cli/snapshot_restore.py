@@ -11,7 +11,6 @@ from click.core import ParameterSource
 
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command, write_out
 from etcdtool.cli._log import Log
-from etcdtool.cli.printers import show
 from etcdtool.cli.progress import Progress
 from etcdtool.errors import EtcdtoolError
 from etcdtool.operations.restore import RestoreOptions, restore
@@ -204,6 +203,7 @@ def restore_command(
 
         planned = plan(files[0], chosen, events=log, progress=progress)
     from etcdtool.cli._restore_plan import PlanView  # noqa: PLC0415  likewise
+    from etcdtool.cli.printers import show  # noqa: PLC0415  likewise
 
     show(PlanView(planned), write_out())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 __all__ = ["resolve"]
@@ -17,6 +16,8 @@ def resolve(place: str) -> str:
     Raises:
         OSError: there is no such host.
     """
+    import socket  # noqa: PLC0415  most lists of URLs need no look-up
+
     host, _, port = place.rpartition(":")
     deadline = time.monotonic() + _SECONDS_MAX
     while True:

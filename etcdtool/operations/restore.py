@@ -7,12 +7,10 @@ Upstream: ``etcdutl/snapshot/v3_snapshot.go`` @ v3.7.1, whose checks come in the
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etcdtool.checks.restored import REFUSED
 from etcdtool.errors import EtcdtoolError
 from etcdtool.findings import Report, Severity
 from etcdtool.model.membership import member_id_text
@@ -95,6 +93,10 @@ def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
     Returns:
         One error if a restore refuses the source or fails, else the errors and warnings about the data dir.
     """
+    import tempfile  # noqa: PLC0415  of `verify --simulate-restore`, as the next
+
+    from etcdtool.checks.restored import REFUSED  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory(prefix="etcdtool-") as folder:
         options = RestoreOptions(data_dir=Path(folder) / "restored", skip_hash_check=database.trailer is None)
         try:

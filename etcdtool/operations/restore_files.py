@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import TYPE_CHECKING, Self
 
 from etcdtool.errors import EtcdtoolError, FormatError
-from etcdtool.formats.wal import SEGMENT_SIZE
-from etcdtool.operations.restore_log import snap_file, wal_file
+from etcdtool.formats.wal_size import SEGMENT_SIZE
 from etcdtool.operations.restore_pending import content_hash
 from etcdtool.sources import InputFile
-from etcdtool.targets import Owner, StagedFolder, copy_bytes, forget_markers, lock_marker, name_all, write_at
+from etcdtool.targets import (
+    Owner,
+    StagedFolder,
+    copy_bytes,
+    forget_markers,
+    free_space,
+    lock_marker,
+    name_all,
+    write_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +94,8 @@ class Output(contextlib.AbstractContextManager["Output"]):
         Raises:
             EtcdtoolError: the disk refuses, or gives back something else.
         """
-        from etcdtool.operations.restore_proof import prove  # noqa: PLC0415  see `StagedDatabase`
+        from etcdtool.operations.restore_log import snap_file, wal_file  # noqa: PLC0415  see `StagedDatabase`
+        from etcdtool.operations.restore_proof import prove  # noqa: PLC0415  likewise
 
         name, snap = snap_file(place.cluster, version)
         snap_path = _write(self.data, _inside(place.data_name, f"{_SNAP}/{name}"), snap, mode=_SNAP_MODE)
@@ -161,7 +169,7 @@ def refuse_full_disks(layout: Layout, database_size: int, data: Path, logs: Path
     else:
         needed[layout.wal_root] = (logs, log_size)
     for target, (folder, size) in needed.items():
-        free = shutil.disk_usage(folder).free
+        free = free_space(folder)
         if free < size:
             raise EtcdtoolError(
                 f"cannot write {target}: {size} bytes are needed, and {free} are free",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.formats.wal import segment_name
 from etcdtool.model.bootstrap import bootstrap
 from etcdtool.model.peer_urls import PeerUrlError, parse_initial_cluster
 from etcdtool.operations.resolve import resolve
@@ -243,6 +242,8 @@ def _refuse_name(name: str) -> None:
 
 
 def _deferred(wal_dir: Path) -> Deferred:
+    from etcdtool.formats.wal import segment_name  # noqa: PLC0415  of --wal-dir alone
+
     return Deferred(wal_dir, segment_name(0, 0), _MARKER)
 
 

@@ -17,7 +17,6 @@ from etcdtool.errors import EtcdtoolError, TargetExistsError
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import sha256_of
 from etcdtool.model.compactions import read_meta
-from etcdtool.operations.restore_log import snap_file, wal_file
 from etcdtool.operations.restore_version import version_to_write
 from etcdtool.sources import InputFile
 from etcdtool.targets import forget_markers, name_all, take_away_left_overs
@@ -126,6 +125,8 @@ class Pending:
         return version
 
     def _check(self, place: MemberPlace, database: Database, options: RestoreOptions, version: Version) -> None:
+        from etcdtool.operations.restore_log import snap_file, wal_file  # noqa: PLC0415  seldom needed
+
         assert place.deferred is not None
         told = _parse(place.deferred.read_marker())
         (_, log), (snap_name, snap) = wal_file(place.cluster, version), snap_file(place.cluster, version)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import EtcdtoolError, FormatError
-from etcdtool.formats import wal
 from etcdtool.model import schema
 from etcdtool.model.compactions import read_bucket, read_meta
 from etcdtool.model.membership import member_id_text, parse_member
@@ -60,6 +59,8 @@ def _data_dir_of(database: Database) -> Path | None:
 
 
 def _left_in_log(image: Image, member: Path) -> dict[str, object]:
+    from etcdtool.formats import wal  # noqa: PLC0415  most snapshots lie apart from a log
+
     facts: dict[str, object] = {}
     try:
         applied = schema.parse_uint64(read_meta(image).get(schema.CONSISTENT_INDEX, bytes(8)), "consistent_index")

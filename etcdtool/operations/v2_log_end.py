@@ -13,6 +13,7 @@ from etcdtool.errors import EtcdtoolError
 from etcdtool.findings import Finding, Severity
 from etcdtool.formats.bbolt.cursor import get, root_buckets
 from etcdtool.formats.bbolt.page import Image
+from etcdtool.formats.wal_size import SEGMENT_SIZE
 from etcdtool.sources import InputFile
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from etcdtool.operations.v2_member import MemberLog
 
 __all__ = ["missing_end"]
-
-_SEGMENT_SIZE = 64_000_000
-"""``SegmentSizeBytes``: a file whose records reach this size is followed by another, in every version from 2.0 on."""
 
 _INDEX_SIZE = 8
 _HINT = "Look for the rest of the WAL, or use another member's data: acknowledged writes may be missing here."
@@ -40,7 +38,7 @@ def missing_end(newest: MemberLog, members: Sequence[MemberLog]) -> Iterator[Fin
     if log is None:
         return
     last_file = log.segments[-1].name
-    if log.end_offset >= _SEGMENT_SIZE:
+    if log.end_offset >= SEGMENT_SIZE:
         yield _error(
             "wal.next-file-missing", last_file, "the file is full, so there was another one, and it is not here"
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from etcdtool.targets.copying import Copying
 from etcdtool.targets.deferred import Deferred, forget_markers, lock_marker, name_all
-from etcdtool.targets.disk import refuse_existing, refuse_full_disk, write_at, write_error
+from etcdtool.targets.disk import free_space, refuse_existing, refuse_full_disk, write_at, write_error
 from etcdtool.targets.duplicate import copy_bytes
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
 from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_overs
@@ -31,6 +31,7 @@ __all__ = [
     "StagedFolder",
     "copy_bytes",
     "forget_markers",
+    "free_space",
     "is_unfinished",
     "is_vacant",
     "lock_marker",

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "exchange",
+    "free_space",
+    "hidden_beside",
     "refuse_existing",
     "refuse_full_disk",
     "rename_without_replacing",
@@ -31,6 +32,21 @@ _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCHANGE = 2
 _SYNC_FILE_RANGE_WRITE = 2
 _AT_FDCWD = -100  # linux/fcntl.h
+
+
+def free_space(folder: Path) -> int:
+    """Return the bytes that are free for us where a folder is.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def hidden_beside(target: Path, ending: str = "partial") -> Path:
+    """Return a name that nobody has, beside a target and known as its own: for what is being written."""
+    return target.with_name(f".{target.name}.{os.urandom(4).hex()}.{ending}")
 
 
 def refuse_existing(target: Path) -> None:
@@ -50,7 +66,7 @@ def refuse_existing(target: Path) -> None:
 def refuse_full_disk(target: Path, size: int, *, folder: Path | None = None) -> None:
     """Raise when there is no room for so many bytes in a folder, by default the one that an output is to be in."""
     with reporting(target):
-        free = shutil.disk_usage(folder or target.parent).free
+        free = free_space(folder or target.parent)
     if free < size:
         raise EtcdtoolError(
             f"cannot write {target}: {size} bytes are needed, and {free} are free",

@@ -13,13 +13,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from etcdtool.errors import TargetExistsError
-from etcdtool.targets.disk import refuse_existing, rename_without_replacing, reporting, sync_folder, write_error
+from etcdtool.targets.disk import (
+    hidden_beside,
+    refuse_existing,
+    rename_without_replacing,
+    reporting,
+    sync_folder,
+    write_error,
+)
 
 __all__ = ["StagedFile", "refuse_foreign", "replace_own_file"]
 
@@ -53,7 +59,7 @@ def replace_own_file(target: Path, content: bytes, *, own_start: bytes, mode: in
         EtcdtoolError: it cannot be written; the old file is as it was.
     """
     assert content.startswith(own_start)
-    hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    hidden = hidden_beside(target)
     refuse_foreign(target, own_start)
     try:
         with StagedFile(hidden, mode=mode) as staged:
@@ -116,7 +122,7 @@ class StagedFile(contextlib.AbstractContextManager["StagedFile"]):
         return self._open_named(mode)
 
     def _open_named(self, mode: int) -> int:
-        self._hidden = self.target.with_name(f".{self.target.name}.{secrets.token_hex(4)}.partial")
+        self._hidden = hidden_beside(self.target)
         return os.open(self._hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
 
     @property

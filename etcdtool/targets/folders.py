@@ -12,13 +12,11 @@ import errno
 import fcntl
 import os
 import re
-import secrets
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.targets.disk import rename_without_replacing, reporting, sync_folder, write_error
+from etcdtool.targets.disk import hidden_beside, rename_without_replacing, reporting, sync_folder, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +69,7 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
                 )
             home = target if self._inside else target.parent
             self._make_parents(home)
-            self.path = home / f".{target.name}.{secrets.token_hex(4)}.etcdtool-partial"
+            self.path = hidden_beside(home / target.name, "etcdtool-partial")
             take_away_left_overs(target, home=home)
             self.path.mkdir(mode=_MODE)
             self._lock = _locked(self.path)
@@ -172,7 +170,7 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
 
     def __exit__(self, *failure: object) -> None:
         if not self._renamed or self._inside:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _remove(self.path)
         if not self._renamed:
             self._forget_parents()
         if self._lock >= 0:
@@ -182,6 +180,12 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         for folder in reversed(self._made_parents):
             with contextlib.suppress(OSError):  # somebody put something there meanwhile
                 folder.rmdir()
+
+
+def _remove(folder: Path) -> None:
+    import shutil  # noqa: PLC0415  it loads every kind of compression, and most runs end well
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rename(source: Path, target: Path) -> None:
@@ -201,7 +205,7 @@ def take_away_left_overs(target: Path, *, home: Path) -> None:
         if _is_left_over(path, target):
             with contextlib.suppress(OSError):
                 lock = _locked(path)
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 os.close(lock)
 
 

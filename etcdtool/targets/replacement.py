@@ -13,10 +13,9 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from etcdtool.targets.disk import exchange, sync_folder, write_error
+from etcdtool.targets.disk import exchange, hidden_beside, sync_folder, write_error
 from etcdtool.targets.files import StagedFile
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Replacement(contextlib.AbstractContextManager["Replacement"]):
         self.target = target
         self._verb = verb
         self._keep = keep
-        self._hidden = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        self._hidden = hidden_beside(target)
         self._committed = False
         try:
             _take_away_left_overs(target)

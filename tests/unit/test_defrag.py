@@ -208,7 +208,7 @@ def test_a_link_to_the_database_stays_a_link(data_dir: Path, tmp_path: Path) -> 
 
 def test_room_is_looked_for_first(data_dir: Path) -> None:
     before = samples.hashes(data_dir)
-    with mock.patch("shutil.disk_usage", return_value=mock.Mock(free=100_000)):
+    with mock.patch("os.statvfs", return_value=mock.Mock(f_bavail=1000, f_frsize=100)):
         done = invoke("defrag", "--data-dir", data_dir)
     assert (done.exit_code, done.stdout) == (1, "")
     assert "bytes are needed, and 100000 are free" in done.stderr

@@ -232,7 +232,7 @@ class TestTargets:
 
     def test_room_is_asked_for_first(self, tmp_path: Path) -> None:
         with (
-            mock.patch("shutil.disk_usage", return_value=mock.Mock(free=1000)),
+            mock.patch("os.statvfs", return_value=mock.Mock(f_bavail=10, f_frsize=100)),
             pytest.raises(EtcdtoolError, match="bytes are needed, and 1000 are free"),
         ):
             restore(snapshot_of("3.6"), RestoreOptions(data_dir=tmp_path / "new.etcd"))

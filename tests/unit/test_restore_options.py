@@ -488,7 +488,7 @@ class TestDryRun:
             assert message in outcome.stderr
 
     def test_room_is_asked_for(self, tmp_path: Path) -> None:
-        with mock.patch("shutil.disk_usage", return_value=mock.Mock(free=1000)):
+        with mock.patch("os.statvfs", return_value=mock.Mock(f_bavail=10, f_frsize=100)):
             outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / "a/b/new", "--dry-run")
         assert (outcome.exit_code, "bytes are needed, and 1000 are free" in outcome.stderr) == (1, True)
 

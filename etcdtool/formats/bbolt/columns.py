@@ -41,7 +41,7 @@ __all__ = [
     "walk",
 ]
 
-PAGES_PER_BLOCK = 2048
+PAGES_PER_BLOCK = 3072
 """Temporaries of so many 4 KiB pages stay in cache."""
 
 _ELEMENTS_PER_BLOCK_MAX = 1 << 18

@@ -10,11 +10,9 @@ from etcdtool.formats.digest import crc32c
 from etcdtool.formats.raft import ConfState, EntryType, HardState
 from etcdtool.formats.wal.records import RecordType, pack_frame
 from etcdtool.formats.wal.segments import segment_name
+from etcdtool.formats.wal_size import SEGMENT_SIZE
 
 __all__ = ["SEGMENT_SIZE", "WalWriter", "pack_metadata", "pack_snapshot_frame"]
-
-SEGMENT_SIZE = 64_000_000
-"""Bytes that upstream allocates for a file in advance; it cuts once a write has reached them."""
 
 
 def pack_metadata(node_id: int, cluster_id: int) -> bytes:
