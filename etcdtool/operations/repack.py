@@ -7,7 +7,7 @@ read on the way, so that nothing is read twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -101,7 +101,7 @@ class Repacking:
         Raises:
             FormatError: a bucket cannot be walked, or holds another one.
         """
-        packer = Packer(out, self.image.page_size)
+        packer = Packer(out, self.image.page_size, self.image.let_go)
         buckets = cursor.root_buckets(self.image)
         for name, bucket in buckets.items():
             if name == schema.META and changes.meta:
@@ -114,9 +114,9 @@ class Repacking:
             self._pack_meta(packer, buckets.get(schema.META), changes.meta)
         return packer.finish()
 
-    def prove(self, data: memoryview) -> None:
+    def prove(self, data: memoryview, let_go: Callable[[], None] = lambda: None) -> None:
         """Read the new file; see `prove_pairs`."""
-        prove_pairs(data, self._digests, self.engine, self.advance)
+        prove_pairs(data, self._digests, self.engine, self.advance, let_go=let_go)
 
     def _pack(self, packer: Packer, bucket: Bucket, kept: NDArray[np.bool_] | None, proof: LeafProof | None) -> None:
         target = packer.bucket(bucket.name, self.image.data, sequence=bucket.sequence)
@@ -151,6 +151,8 @@ def prove_pairs(
     expected: Mapping[bytes, tuple[int, PairsDigest]],
     engine: Engine,
     advance: Callable[[int], object] = lambda _: None,
+    *,
+    let_go: Callable[[], None] = lambda: None,
 ) -> None:
     """Read a database that was written, from its first page to its last.
 
@@ -159,11 +161,12 @@ def prove_pairs(
         expected: of each bucket its sequence, and the digest of its pairs.
         engine: how buckets are read.
         advance: is told the bytes of pairs that were read.
+        let_go: see `Image`.
 
     Raises:
         FormatError: it does not hold what it should, by a fault of the disk or of ours.
     """
-    image = Image.open(data)
+    image = replace(Image.open(data), let_go=let_go)
     found: dict[bytes, tuple[int, PairsDigest]] = {}
     proofs: dict[int, LeafProof] = {}
     for name, bucket in cursor.root_buckets(image).items():

@@ -71,7 +71,6 @@ def in_place(member: Member, plan: Plan, *, progress: Progress | None = None) ->
         with Replacement(path, verb=plan.verb, keep=member.keep) as output:
             work.refuse_full_disk(path)
             size = work.write(output)
-            database.file.let_go()
             with syncing(output.fileno()):
                 work.prove(map_output(output))
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from etcdtool.errors import AnswerIsNoError, EtcdtoolError, FormatError
 from etcdtool.findings import Severity
 from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.check import check, count_used
-from etcdtool.formats.bbolt.columns import walk
+from etcdtool.formats.bbolt.columns import BYTES_AT_ONCE, walk
 from etcdtool.formats.bbolt.page import PageError
 from etcdtool.model import schema
 from etcdtool.model.compactions import read_bucket
@@ -108,7 +109,9 @@ class Work:
         self._plan = plan
         self._progress = progress
         self._done = 0
-        self._image = image = database.image
+        self._maps: list[Callable[[], None]] = [database.file.let_go]
+        self._since_let_go = 0
+        self._image = image = replace(database.image, let_go=self._let_go)
         self._engine = chosen_engine()
         self._repacking = Repacking(image, self._engine, self._advance)
         self._cured: tuple[Finding, ...] = ()
@@ -169,7 +172,10 @@ class Work:
         Raises:
             FormatError: it does not hold what it should.
         """
-        self._repacking.prove(data)
+        if isinstance(data.obj, mmap.mmap):
+            self._maps.append(partial(data.obj.madvise, mmap.MADV_DONTNEED))
+        self._let_go()
+        self._repacking.prove(data, self._let_go)
 
     def shrunk(self, target: Path, kept: Path | None, size: int) -> Shrunk:
         """Return the figures, for a new file of that many bytes."""
@@ -190,9 +196,18 @@ class Work:
 
     def _advance(self, size: int) -> None:
         self._done += size
+        self._since_let_go += size
+        if self._since_let_go >= BYTES_AT_ONCE:
+            self._let_go()
         if self._progress is not None:
             total = self._plan.passes * self._pages_used * self._image.page_size
             self._progress(min(self._done, total), total)
+
+    def _let_go(self) -> None:
+        """Give back the memory of the maps: what is read again comes from the system's cache."""
+        self._since_let_go = 0
+        for let_go in self._maps:
+            let_go()
 
 
 def map_output(output: Output) -> memoryview:

@@ -39,7 +39,12 @@ def test_defrag_against_etcdutl(name: str, tmp_path: Path) -> None:
         f"\ndefrag / etcdutl defrag {here.releases['3.7']}, {name}, {(made / DB).stat().st_size >> 20} MiB before, "
         f"{' and '.join(f'{size >> 20} MiB' for size in sorted(sizes))} after, {here.cpus} x {here.cpu}\n"
         + comparison("defrag", middle(ours), middle(theirs), wall_target=WALL_TARGET, memory_target=MEMORY_TARGET)
+        + f"\nall memory, mapped files too: {_mib(ours)} / {_mib(theirs)} MiB = {_mib(ours) / _mib(theirs):.2f}"
     )
+
+
+def _mib(runs: list[Measured]) -> int:
+    return middle(runs).rss_max >> 20
 
 
 def member_with_free_pages(name: str, folder: Path) -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_SECONDS = 0.005
-_RSS_ANON = re.compile(rb"^RssAnon:\s+(\d+) kB$", re.MULTILINE)
+_RSS_ANON, _RSS_MAX = (re.compile(rb"^%b:\s+(\d+) kB$" % name, re.MULTILINE) for name in (b"RssAnon", b"VmHWM"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Measured:
 
     seconds: float
     rss_anon_max: int  # bytes; the kernel keeps no peak of it, so this is the highest of one look every 5 ms
+    rss_max: int = 0  # bytes; of all memory, pages of mapped files that are in it too
 
 
 def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *, exit_code: int = 0) -> Measured:
@@ -41,18 +42,22 @@ def measure(argv: Sequence[str | Path], env: Mapping[str, str] | None = None, *,
     with tempfile.TemporaryFile("w+b") as output:
         started = time.perf_counter()
         process = subprocess.Popen(words, env=processes.environ(env), stdout=output, stderr=subprocess.STDOUT)
-        peak = _watch(process)
+        peaks = _watch(process)
         seconds = time.perf_counter() - started
         output.seek(0)
         text = output.read().decode(errors="replace")
     if process.returncode != exit_code:
         raise processes.ProgramError(subprocess.CompletedProcess(words, process.returncode, text, ""))
-    return Measured(seconds, peak)
+    return Measured(seconds, *peaks)
 
 
 def middle(runs: Sequence[Measured]) -> Measured:
     """Give the median of each figure."""
-    return Measured(median(run.seconds for run in runs), int(median(run.rss_anon_max for run in runs)))
+    return Measured(
+        median(run.seconds for run in runs),
+        int(median(run.rss_anon_max for run in runs)),
+        int(median(run.rss_max for run in runs)),
+    )
 
 
 def comparison(title: str, ours: Measured, theirs: Measured, *, wall_target: float, memory_target: float) -> str:
@@ -64,19 +69,24 @@ def comparison(title: str, ours: Measured, theirs: Measured, *, wall_target: flo
     )
 
 
-def _watch(process: subprocess.Popen[bytes]) -> int:
-    """Return the peak, once the process has ended; looking takes next to no time from who needs every core."""
-    peak = 0
+def _watch(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Return the peaks, once the process has ended; looking takes next to no time from who needs every core."""
+    anonymous = resident = 0
     ended, status = os.pidfd_open(process.pid), os.open(f"/proc/{process.pid}/status", os.O_RDONLY)
     try:
         while not select.select([ended], (), (), POLL_SECONDS)[0]:
-            found = _RSS_ANON.search(os.pread(status, 1 << 14, 0))
-            peak = max(peak, int(found[1]) * 1024 if found else 0)
+            found = os.pread(status, 1 << 14, 0)
+            anonymous, resident = max(anonymous, _bytes(_RSS_ANON, found)), max(resident, _bytes(_RSS_MAX, found))
     finally:
         os.close(status)
         os.close(ended)
     process.wait()
-    return peak
+    return anonymous, resident
+
+
+def _bytes(line: re.Pattern[bytes], status: bytes) -> int:
+    found = line.search(status)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _mib(run: Measured) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
 
 __all__ = [
+    "BYTES_AT_ONCE",
     "PAGES_PER_BLOCK",
     "LeafBlock",
     "Leaves",
@@ -43,6 +44,9 @@ __all__ = [
 
 PAGES_PER_BLOCK = 3072
 """Temporaries of so many 4 KiB pages stay in cache."""
+
+BYTES_AT_ONCE = 64 << 20
+"""After so much of the file that something is read of, the memory of the map is given back, where that is wanted."""
 
 _ELEMENTS_PER_BLOCK_MAX = 1 << 18
 _RECORD_SIZE = 16
@@ -172,9 +176,6 @@ def find_leaves(image: Image, bucket: Bucket) -> Leaves:
     """
     if bucket.inline is not None:
         return Leaves(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint16), np.empty(0, dtype=np.uint32))
-    known = image.leaves.get(bucket.root)
-    if known is not None:
-        return known
     try:
         return walk(image, bucket).leaves
     except UnevenTreeError:
@@ -231,7 +232,7 @@ def iter_leaf_blocks(image: Image, leaves: Leaves, pages_per_block: int) -> Iter
 
 
 def walk(image: Image, bucket: Bucket, *, taken: bytearray | None = None) -> Tree:
-    """Follow the branch pages of a bucket that has pages of its own, level by level.
+    """Follow the branch pages of a bucket that has pages of its own, level by level; once, the image keeps the tree.
 
     Args:
         image: the file.
@@ -242,6 +243,10 @@ def walk(image: Image, bucket: Bucket, *, taken: bytearray | None = None) -> Tre
         UnevenTreeError: leaves stand at different depths.
         PageError: as `find_leaves`.
     """
+    if (known := image.trees.get(bucket.root)) is not None:
+        if taken is not None:
+            _refuse_taken(known.owned, taken, image.page_size)
+        return known
     views = _Views(image)
     levels: list[Level] = []
     owned: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -249,13 +254,12 @@ def walk(image: Image, bucket: Bucket, *, taken: bytearray | None = None) -> Tre
     for _depth in range(DEPTH_MAX):
         pages, headers, owned = views.claim(children, owned)
         if taken is not None:
-            fresh = np.frombuffer(taken, dtype=np.uint8)[pages] == 0
-            _require(fresh, "bbolt.page-shared", "multiple references", pages * image.page_size)
+            _refuse_taken(pages, taken, image.page_size)
         flags = headers["flags"]
         leaf = flags == PageFlag.LEAF
         if leaf.all():
-            leaves = image.leaves[bucket.root] = Leaves.of(pages, headers)
-            return Tree(tuple(levels), leaves, owned)
+            tree = image.trees[bucket.root] = Tree(tuple(levels), Leaves.of(pages, headers), owned)
+            return tree
         _require(leaf | (flags == PageFlag.BRANCH), "bbolt.page-type", "unexpected page type", pages * image.page_size)
         if leaf.any():
             problem = "leaves stand at different depths"
@@ -266,6 +270,11 @@ def walk(image: Image, bucket: Bucket, *, taken: bytearray | None = None) -> Tre
     raise PageError(
         "bbolt.tree-depth", "tree", f"deeper than {DEPTH_MAX} levels", offset=int(pages[0]) * image.page_size
     )
+
+
+def _refuse_taken(pages: NDArray[np.int64], taken: bytearray, page_size: int) -> None:
+    fresh = np.frombuffer(taken, dtype=np.uint8)[pages] == 0
+    _require(fresh, "bbolt.page-shared", "multiple references", pages * page_size)
 
 
 class _Spans(NamedTuple):
@@ -282,6 +291,7 @@ class _Views:
     def __init__(self, image: Image) -> None:
         self.page_size = image.page_size
         self.page_limit = image.page_limit
+        self._let_go = image.let_go
         pages = image.data[: image.page_limit * image.page_size]
         self.headers = np.ndarray((image.page_limit,), dtype=_HEADER, buffer=pages, strides=(image.page_size,))
         record_count = len(pages) // _RECORD_SIZE
@@ -302,7 +312,7 @@ class _Views:
             raise PageError("bbolt.page-bounds", f"page {page}", problem, offset=offset)
         ids = pages.astype(np.int64)
         offsets = ids * self.page_size
-        header = self.headers[ids]
+        header = self._headers_of(ids)
         overflow = header["overflow"].astype(np.int64)
         room = (overflow + 1) * self.page_size - _RECORD_SIZE
         _require(header["id"] == pages, "bbolt.page-id", "self identifies as another page", offsets)
@@ -310,6 +320,17 @@ class _Views:
         fits = header["count"].astype(np.int64) * _RECORD_SIZE <= room
         _require(fits, "bbolt.page-count", "elements do not fit into the page", offsets)
         return ids, header, self._add(owned, ids, overflow + 1)
+
+    def _headers_of(self, ids: NDArray[np.int64]) -> NDArray[np.void]:
+        at_once = max(BYTES_AT_ONCE // self.page_size, 1)
+        if len(ids) <= at_once:
+            return self.headers[ids]
+        found = np.empty(len(ids), dtype=_HEADER)
+        for start in range(0, len(ids), at_once):
+            part = slice(start, start + at_once)
+            found[part] = self.headers[ids[part]]
+            self._let_go()
+        return found
 
     def _add(self, owned: NDArray[np.int64], ids: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.int64]:
         if len(owned) + int(spans.sum()) > self.page_limit:

@@ -22,7 +22,7 @@ from etcdtool.formats.bbolt.page import BUCKET_FLAG, HEADER, PageFlag
 from etcdtool.formats.bbolt.writer import COUNT_MAX, Written, write_metas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,7 +35,8 @@ __all__ = ["BucketPacker", "Packer", "Spans", "joined"]
 _RECORD_SIZE = 16
 assert HEADER.size == _RECORD_SIZE
 _BYTES_AT_ONCE = 1 << 20
-_CHILDREN_AT_ONCE = 1 << 13
+_CHILDREN_AT_ONCE, _CHILDREN_ABOVE_AT_ONCE = 1 << 13, 1 << 7
+"""Leaves, and branches, whose keys lie further apart: each key read brings the pages around it into memory."""
 _U32 = 0xFFFFFFFF
 
 
@@ -96,10 +97,11 @@ class Packer:
     Args:
         out: seekable, at position 0.
         page_size: a power of two from 1 KiB to 16 MiB.
+        let_go: see `etcdtool.formats.bbolt.page.Image`, of the one that pairs lie in.
     """
 
-    def __init__(self, out: Output, page_size: int) -> None:
-        self._pages = _Pages(out, page_size)
+    def __init__(self, out: Output, page_size: int, let_go: Callable[[], None] = lambda: None) -> None:
+        self._pages = _Pages(out, page_size, let_go)
         self._entries: dict[bytes, bytes] = {}
 
     def bucket(self, name: bytes, data: memoryview, *, sequence: int = 0) -> BucketPacker:
@@ -175,6 +177,7 @@ class _Pages:
 
     out: Output
     page_size: int
+    let_go: Callable[[], None]
     next_id: int = field(default=2, init=False)
 
     def __post_init__(self) -> None:
@@ -189,12 +192,15 @@ class _Pages:
 def _pack_branches(pages: _Pages, data: memoryview, leaves: _Level) -> int:
     """Write the rest of the leaves, and the levels above them; return the root's page id."""
     keys, children = leaves.finish()
+    at_once = _CHILDREN_AT_ONCE
     while len(children) > 1:
         branches = _Level(pages, data, PageFlag.BRANCH, 0)
-        for at in range(0, len(children), _CHILDREN_AT_ONCE):
-            part = slice(at, at + _CHILDREN_AT_ONCE)
+        for at in range(0, len(children), at_once):
+            part = slice(at, at + at_once)
             branches.add(keys.rows(part), children[part])
+            pages.let_go()
         keys, children = branches.finish()
+        at_once = _CHILDREN_ABOVE_AT_ONCE
     return int(children[0])
 
 

@@ -20,9 +20,9 @@ from etcdtool.errors import FormatError
 from etcdtool.formats.bbolt.meta import choose_meta, cut_short, detect_page_size, parse_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from etcdtool.formats.bbolt.columns import Leaves
+    from etcdtool.formats.bbolt.columns import Tree
     from etcdtool.formats.bbolt.meta import Meta
 
 __all__ = [
@@ -128,7 +128,8 @@ class Image:
         meta: the meta in use.
         metas: both, by place.
         page_limit: pages that can be read: the high-water mark, or fewer in an image opened as partial.
-        leaves: where `etcdtool.formats.bbolt.columns` keeps the leaf pages of trees that it has walked, by root page.
+        trees: where `etcdtool.formats.bbolt.columns` keeps the trees that it has walked, by root page.
+        let_go: gives back the memory of a map: who goes through the whole file calls it now and then.
     """
 
     data: memoryview
@@ -136,7 +137,8 @@ class Image:
     meta: Meta
     metas: tuple[Meta, Meta]
     page_limit: int
-    leaves: dict[int, Leaves] = field(default_factory=dict, compare=False, repr=False)
+    trees: dict[int, Tree] = field(default_factory=dict, compare=False, repr=False)
+    let_go: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     @classmethod
     def open(cls, data: memoryview, *, partial: bool = False) -> Image:

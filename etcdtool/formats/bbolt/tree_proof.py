@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from etcdtool.formats.bbolt.columns import PAGES_PER_BLOCK, iter_leaf_blocks, walk
+from etcdtool.formats.bbolt.columns import BYTES_AT_ONCE, PAGES_PER_BLOCK, iter_leaf_blocks, walk
 from etcdtool.formats.bbolt.page import PageError
 from etcdtool.formats.bbolt.tree_check import USED
 from etcdtool.formats.bbolt.writer import KEY_SIZE_MAX
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["LeafProof", "is_good_tree"]
 
 
+_ROWS_AT_ONCE_MIN = 1 << 7
+
+
 class LeafProof:
     """What is proven of a bucket's leaves, block by block: whoever reads all blocks in order can prove them on the way.
 
@@ -35,6 +38,7 @@ class LeafProof:
 
     def __init__(self, image: Image) -> None:
         self.words = unaligned_words(image.data)
+        self._let_go = image.let_go
         self.is_good = True
         self._firsts: list[Strings] = []
         self._lasts: list[Strings] = []
@@ -54,7 +58,31 @@ class LeafProof:
         if not self.is_good or len(first.start) != len(tree.leaves):
             return False  # what a leaf without pairs may be is not told here
         # keys ascend within blocks; across their borders too, where each page's keys lie between the branch keys
-        return _separates(self.words, tree.levels, first, last)
+        return self._separates(tree.levels, first, last)
+
+    def _separates(self, levels: tuple[Level, ...], first: Strings, last: Strings) -> bool:
+        """Hold each level's keys against the first key of their child, and the last key before that child."""
+        before = np.arange(len(first.start), dtype=np.int64)
+        for level in reversed(levels):
+            keys = _keys(level)
+            if not _fits(keys) or not self._ascend(keys, first, or_equal=True):
+                return False
+            # the leaf that a child begins with is `before`; the leaf in front of it must end below the child's key
+            if not self._ascend(_rows(last, before[1:] - 1), _rows(keys, slice(1, None))):
+                return False
+            first = _rows(keys, level.first)
+            before = before[level.first]
+        return True
+
+    def _ascend(self, left: Strings, right: Strings, *, or_equal: bool = False) -> bool:
+        """Tell whether each string is below the other one of its pair."""
+        step = _rows_at_once(left, right)
+        for start in range(0, len(left.start), step):
+            part = slice(start, start + step)
+            if (compare(self.words, _rows(left, part), _rows(right, part)) >= int(or_equal)).any():
+                return False
+            self._let_go()
+        return True
 
 
 def is_good_tree(image: Image, bucket: Bucket, marks: bytearray, proof: LeafProof | None = None) -> bool:
@@ -90,33 +118,22 @@ def _is_good(image: Image, tree: Tree, marks: bytearray, proof: LeafProof | None
     return proof.fits(tree)
 
 
-def _separates(words: UnalignedWords, levels: tuple[Level, ...], first: Strings, last: Strings) -> bool:
-    """Hold each level's keys against the first key of their child, and against the last key before that child."""
-    before = np.arange(len(first.start), dtype=np.int64)
-    for level in reversed(levels):
-        keys = _keys(level)
-        if not _fits(keys) or (compare(words, keys, first) > 0).any():
-            return False
-        # the leaf that a child begins with is `before`; the leaf in front of it must end below the child's key
-        if not _is_below(words, _rows(last, before[1:] - 1), _rows(keys, slice(1, None))):
-            return False
-        first = _rows(keys, level.first)
-        before = before[level.first]
-    return True
-
-
 def _ascends(words: UnalignedWords, block: LeafBlock) -> bool:
     keys = Strings(block.key_start, block.value_start - block.key_start)
     return _fits(keys) and ascend(words, keys)
 
 
-def _is_below(words: UnalignedWords, left: Strings, right: Strings) -> bool:
-    return bool((compare(words, left, right) < 0).all())
-
-
 def _fits(keys: Strings) -> bool:
     # comparing takes a round for every eight bytes, so keys that no writer takes are left to the plain check
     return int(keys.size.max(initial=0)) <= KEY_SIZE_MAX
+
+
+def _rows_at_once(left: Strings, right: Strings) -> int:
+    """Return of how many rows the strings lie in so much of the file as is read before its memory is given back."""
+    if not len(left.start):
+        return 1
+    span = max(int(np.ptp(left.start)), int(np.ptp(right.start)))
+    return max(len(left.start) * BYTES_AT_ONCE // max(span, BYTES_AT_ONCE), _ROWS_AT_ONCE_MIN)
 
 
 def _keys(level: Level) -> Strings:
