@@ -101,6 +101,32 @@ class Shrunk:
     has_alarm: bool
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class _Maps:
+    """The maps of the old and the new file.
+
+    Their memory is given back now and then; the system's cache has what is read again.
+    """
+
+    def __init__(self, let_go_of_old: Callable[[], None]) -> None:
+        self._let_go_of_old = let_go_of_old
+        self.let_go_of_new: Callable[[], None] = _nothing
+        self._since = 0
+
+    def have_read(self, size: int) -> None:
+        self._since += size
+        if self._since >= BYTES_AT_ONCE:
+            self.let_go()
+
+    def let_go(self) -> None:
+        self._since = 0
+        self._let_go_of_old()
+        self.let_go_of_new()
+
+
 class Work:
     """One database on its way into a new file."""
 
@@ -109,9 +135,8 @@ class Work:
         self._plan = plan
         self._progress = progress
         self._done = 0
-        self._maps: list[Callable[[], None]] = [database.file.let_go]
-        self._since_let_go = 0
-        self._image = image = replace(database.image, let_go=self._let_go)
+        self._maps = _Maps(database.file.let_go)
+        self._image = image = replace(database.image, let_go=self._maps.let_go)
         self._engine = chosen_engine()
         self._repacking = Repacking(image, self._engine, self._advance)
         self._cured: tuple[Finding, ...] = ()
@@ -173,9 +198,12 @@ class Work:
             FormatError: it does not hold what it should.
         """
         if isinstance(data.obj, mmap.mmap):
-            self._maps.append(partial(data.obj.madvise, mmap.MADV_DONTNEED))
-        self._let_go()
-        self._repacking.prove(data, self._let_go)
+            self._maps.let_go_of_new = partial(data.obj.madvise, mmap.MADV_DONTNEED)
+        self._maps.let_go()
+        try:
+            self._repacking.prove(data, self._maps.let_go)
+        finally:
+            self._maps.let_go_of_new = _nothing  # who holds the map holds the lock of the file
 
     def shrunk(self, target: Path, kept: Path | None, size: int) -> Shrunk:
         """Return the figures, for a new file of that many bytes."""
@@ -196,18 +224,10 @@ class Work:
 
     def _advance(self, size: int) -> None:
         self._done += size
-        self._since_let_go += size
-        if self._since_let_go >= BYTES_AT_ONCE:
-            self._let_go()
+        self._maps.have_read(size)
         if self._progress is not None:
             total = self._plan.passes * self._pages_used * self._image.page_size
             self._progress(min(self._done, total), total)
-
-    def _let_go(self) -> None:
-        """Give back the memory of the maps: what is read again comes from the system's cache."""
-        self._since_let_go = 0
-        for let_go in self._maps:
-            let_go()
 
 
 def map_output(output: Output) -> memoryview:

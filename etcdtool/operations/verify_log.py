@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ __all__ = ["LogCheck"]
 
 _ABOUT_THE_START = "wal.snapshot-not-found"  # said of any index that a scan begins behind; judged here by the files
 _TORN_TAIL = "wal.torn-tail"
+_SECONDS_TO_WRITE_MAX, _LOOK_SECONDS = 2.0, 0.05
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,8 +175,16 @@ class LogCheck:
             yield codes.NO_START.finding(first.name, detail)
 
     def _is_new(self, name: str) -> bool:
-        """Tell whether a running server has written this ``.snap`` since the others were read."""
-        return self.in_use and any(path.name == name for path in self._snap_files())
+        """Tell whether a running server has written this ``.snap`` since the others were read, or does so in a moment.
+
+        Up to 3.4 the record in the log comes first.
+        """
+        until = time.monotonic() + (_SECONDS_TO_WRITE_MAX if self.in_use else 0)
+        while time.monotonic() < until:
+            if any(path.name == name for path in self._snap_files()):
+                return True
+            time.sleep(_LOOK_SECONDS)
+        return False
 
 
 def _scan_from(segments: list[Segment], snap: SnapFile | None) -> Scan:

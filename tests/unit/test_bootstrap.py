@@ -78,7 +78,7 @@ def test_a_host_that_is_not_there_is_asked_for_again(monkeypatch: pytest.MonkeyP
     def nowhere(*_: object, **__: object) -> None:
         raise OSError(-2, "Name or service not known")
 
-    monkeypatch.setattr(resolving.socket, "getaddrinfo", nowhere)
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
     with pytest.raises(OSError, match=r"lookup n1\.invalid: Name or service not known"):
         resolving.resolve("n1.invalid:2380")
     assert 25 < sum(waits) <= 30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import mmap
 import os
@@ -18,6 +19,8 @@ from support.cli import invoke
 from etcdtool.formats.bbolt import cursor
 from etcdtool.formats.bbolt.check import check, pages_in_use
 from etcdtool.formats.bbolt.page import Image
+from etcdtool.operations.repack import Changes
+from etcdtool.operations.shrink import Member, Plan, in_place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +43,20 @@ def others(folder: Path) -> dict[str, str]:
 
 def kept_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{KEPT}*"))
+
+
+@pytest.mark.parametrize("plan", [Plan(verb="defrag"), Plan(verb="compact", changes=lambda *_: Changes())])
+def test_no_lock_outlives_it(data_dir: Path, plan: Plan) -> None:
+    """A program that goes on must not keep servers waiting, for its collector of garbage to come by."""
+    gc.collect()
+    gc.disable()
+    try:
+        in_place(Member(data_dir=data_dir), plan)
+        for path in (data_dir / DB, *data_dir.glob(f"{DB}.before-*")):
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", samples.archives("v3"))
