@@ -8,14 +8,25 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
+from etcdtool.checks.container import digest_positions
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Hasher"]
+    from etcdtool.sources import Database
+
+__all__ = ["Hasher", "positions_of"]
 
 _CHUNK_SIZE_MIN, _CHUNK_SIZE_MAX = 1 << 20, 32 << 20
 _BUFFER_SIZE = 4 << 20
 _POLL_SECONDS = 0.1
+
+
+def positions_of(database: Database) -> list[int]:
+    """Return up to where sums of an opened file are wanted; none where it cannot be told before it is looked at."""
+    if database.image_problem is not None:
+        return []
+    return digest_positions(database.size, database.image.high_water_mark * database.image.page_size)
 
 
 class Hasher(contextlib.AbstractContextManager["Hasher"]):

@@ -15,7 +15,7 @@ from etcdtool.findings import Severity
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.digest import TRAILER_SIZE, has_trailer, sha256_of
 from etcdtool.model.compactions import read_meta
-from etcdtool.operations.hasher import Hasher
+from etcdtool.operations.hasher import Hasher, positions_of
 from etcdtool.operations.restore_version import version_to_write
 from etcdtool.targets import Copying, write_at
 
@@ -74,7 +74,7 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
             self._copying = stack.enter_context(Copying(source.file.path, source.file.data, self._descriptor))
             hasher = Hasher(
                 self._data,
-                _digest_positions(source),
+                positions_of(source),
                 arrived=self._copying.wait_for,
                 descriptor=self._descriptor,
             )
@@ -185,9 +185,3 @@ def _complaint(name: str, findings: list[Finding]) -> str:
 
 def _go_bytes(data: bytes) -> str:
     return f"[{' '.join(map(str, data))}]"
-
-
-def _digest_positions(source: Database) -> list[int]:
-    if source.image_problem is not None:
-        return []
-    return container.digest_positions(source.size, source.image.high_water_mark * source.image.page_size)

@@ -11,6 +11,7 @@ from etcdtool.checks import policy as conditions
 from etcdtool.checks.container import check_name
 from etcdtool.checks.policy import Policy
 from etcdtool.errors import EtcdtoolError, FormatError, SourceError, UsageError
+from etcdtool.operations.hasher import Hasher, positions_of
 from etcdtool.sources import Workspace, find_place, holder_of, locate, open_place
 from etcdtool.sources.touch import Touched
 
@@ -143,11 +144,16 @@ class _Found:
             return self._verified_data_dir()
         self.database = open_place(self.place, self.workspace, live=self.options.live)
         in_data_dir = self.place.data_dir is not None
-        with nullcontext() if self.options.quick else Touched(self.database.data):
-            from etcdtool.operations.verify import Depth, verify  # noqa: PLC0415  the file is mapped meanwhile
+        positions = [] if self.options.quick or in_data_dir else positions_of(self.database)
+        with (
+            nullcontext() if self.options.quick else Touched(self.database.data),
+            Hasher(self.database.file.data, positions) as hasher,
+        ):
+            # the file is mapped and hashed meanwhile
+            from etcdtool.operations.verify import Depth, verify  # noqa: PLC0415
 
             depth = Depth(quick=self.options.quick, inspect=self.inspect, in_data_dir=in_data_dir)
-            report = verify(self.database, progress=self.progress, depth=depth)
+            report = verify(self.database, progress=self.progress, depth=depth, hasher=hasher)
         if not in_data_dir:
             report.extend([*check_name(self.place.shown, report.findings)])
         return VerifiedSource(kind=self.database.kind, size=self.database.size, report=report)
