@@ -1,18 +1,21 @@
-"""``etcdtool completion``: the scripts that click makes, under the name that etcdutl 3.7 has for them."""
+"""``etcdtool completion``: scripts for four shells, under the name that etcdutl 3.7 has for them."""
 
 from __future__ import annotations
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class, shell_complete
+from click.shell_completion import ShellComplete, add_completion_class, get_completion_class, shell_complete
 
 from etcdtool.cli._groups import UPSTREAM_EXIT_STATUS, command
+from etcdtool.cli.powershell import PowerShellComplete
 from etcdtool.cli.root import COMPLETION_VARIABLE
 from etcdtool.errors import EtcdtoolError
 
 __all__ = ["complete", "completion_command"]
 
 _PROGRAM = "etcdtool"
-_SHELLS = ("bash", "zsh", "fish")
+_SHELLS = ("bash", "zsh", "fish", "powershell")
+
+add_completion_class(PowerShellComplete)
 
 
 def complete(root: click.Command, instruction: str) -> int:
@@ -32,18 +35,20 @@ def complete(root: click.Command, instruction: str) -> int:
         "etcdtool completion bash > /etc/bash_completion.d/etcdtool",
         "etcdtool completion zsh > ~/.zfunc/_etcdtool",
         "etcdtool completion fish > ~/.config/fish/completions/etcdtool.fish",
+        "etcdtool completion powershell | Out-String | Invoke-Expression",
     ],
     exit_codes={code: UPSTREAM_EXIT_STATUS[code] for code in (0, 1, 4)},
     upstream=True,
 )
-@click.argument("shells", metavar="[bash|zsh|fish]", nargs=-1)
+@click.argument("shells", metavar="[bash|zsh|fish|powershell]", nargs=-1)
 def completion_command(shells: tuple[str, ...]) -> None:
-    """Print a script that completes commands and flags, for bash (4.4 and later), zsh or fish."""
+    """Print a script that completes commands and flags.
+
+    It is for bash (4.4 and later), zsh, fish or PowerShell (5.1 and later).
+    """
     if len(shells) != 1:
         raise EtcdtoolError(f"accepts 1 arg(s), received {len(shells)}", hint=f"Give one of {', '.join(_SHELLS)}.")
     (shell,) = shells
-    if shell == "powershell":
-        raise EtcdtoolError("there is no completion for powershell", hint=f"There is one for {', '.join(_SHELLS)}.")
     found = get_completion_class(shell) if shell in _SHELLS else None
     if found is None:
         raise EtcdtoolError(
