@@ -15,7 +15,7 @@ from etcdtool.errors import AnswerIsNoError, FormatError
 from etcdtool.findings import Severity
 from etcdtool.formats.raft import ConfState, EntryType
 from etcdtool.formats.snap import pack_snap_file, snap_name
-from etcdtool.formats.wal import SEGMENT_SIZE, pack_snapshot_frame
+from etcdtool.formats.wal import pack_snapshot_frame
 from etcdtool.model.conf_state import changed_by
 from etcdtool.model.membership import member_id_text
 from etcdtool.model.raft_log import parse_conf_change
@@ -283,11 +283,6 @@ def _plan_record(plan: MemberPlan, conf_state: ConfState) -> None:
     last = log.segments[-1]
     plan.segment = next(path for path in plan.parts.segments if path.name == last.name)
     plan.offset = log.end_offset
-    if plan.offset + len(plan.frame) >= SEGMENT_SIZE:
-        raise AnswerIsNoError(
-            f"{plan.segment} has no room for one more record: it is about to be followed by another file",
-            hint="Start the server, write a few v3 keys, stop it with SIGTERM, and run this again.",
-        )
 
 
 def _refuse_foreign_tail(plan: MemberPlan, left_out: bytes) -> None:

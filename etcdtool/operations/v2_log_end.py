@@ -1,8 +1,9 @@
 """Is the end of the log really there? A WAL that lost its last file reads as a whole log that ended sooner.
 
-Three things beside the log tell: a server goes on to a new file as soon as one is full (``cut`` in
-``server/storage/wal/wal.go`` @ v3.5.33), it writes a ``.snap`` of committed entries only, and its database knows the
-last entry that it applied (``consistent_index``).  Each of them shows acknowledged entries that the log does not have.
+Three things beside the log tell: a server goes on to a new file as soon as entries have filled one (``Save`` and
+``cut`` in ``server/storage/wal/wal.go`` @ v3.5.33; a snapshot's record may still go behind them), it writes a ``.snap``
+of committed entries only, and its database knows the last entry that it applied (``consistent_index``).  Each of them
+shows acknowledged entries that the log does not have.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def missing_end(newest: MemberLog, members: Sequence[MemberLog]) -> Iterator[Fin
     if log is None:
         return
     last_file = log.segments[-1].name
-    if log.end_offset >= SEGMENT_SIZE:
+    if log.saved_offset >= SEGMENT_SIZE:
         yield _error(
             "wal.next-file-missing", last_file, "the file is full, so there was another one, and it is not here"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from support.cli import invoke
 from support.servers import Cluster, Server, ServerError
 
 from etcdtool.formats.snap import parse_snap_file
+from etcdtool.formats.wal import SEGMENT_SIZE, Segment, scan
 from etcdtool.model.store_v2 import Store, removed_members
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "m1"
 WITH_V2 = "--enable-v2=true"
+MEBIBYTE = 1 << 20
+SNAPSHOT_FRAME = 40
 NOBODY: tuple[str, ...] = ()
 
 
@@ -90,6 +95,48 @@ def test_what_3_6_and_3_7_refuse_they_start_on(v2_dir: Path, tmp_path: Path) -> 
     assert checked_by_etcd(dropped, tmp_path) == 0
     for version in ("3.5", "3.6", "3.7"):
         assert start(version, dropped, tmp_path) == wanted, version
+
+
+def test_the_record_goes_behind_what_entries_fill(tmp_path: Path) -> None:
+    """A file of the log that entries fill up to the last bytes: servers go on to another one at the next entry."""
+    data_dir = tmp_path / "m1.etcd"
+    segment = data_dir / "member/wal/0000000000000000-0000000000000000.wal"
+    with Server("3.5", data_dir, WITH_V2, name=NAME) as server:
+        put(server, "/app/k", "v")
+        fill(server, segment, SEGMENT_SIZE - SNAPSHOT_FRAME)
+    assert SEGMENT_SIZE - SNAPSHOT_FRAME <= end_of(segment) < SEGMENT_SIZE
+    assert [path.name for path in segment.parent.glob("*.wal")] == [segment.name]
+    with pytest.raises(ServerError, match="detected disallowed v2 WAL"):
+        start("3.6", data_dir, tmp_path)
+    wanted = start("3.5", data_dir, tmp_path, WITH_V2)
+    assert invoke("v2", "drop", data_dir, "--discard").exit_code == 0
+    assert end_of(segment) >= SEGMENT_SIZE
+    assert invoke("verify", data_dir).exit_code == 0
+    for version in ("3.5", "3.6", "3.7"):
+        assert start(version, data_dir, tmp_path / "after") == wanted, version
+
+
+def fill(server: Server, segment: Path, size: int) -> None:
+    """Put values until the records in the file end so many bytes from its beginning, a multiple of eight."""
+    while end_of(segment) < size - 2 * MEBIBYTE:
+        put_bytes(server, MEBIBYTE)
+    before = end_of(segment)
+    put_bytes(server, MEBIBYTE // 2)
+    end = end_of(segment)
+    put_bytes(
+        server, size - end - (end - before - MEBIBYTE // 2)
+    )  # as many bytes besides the value, and as much padding
+    assert end_of(segment) == size
+
+
+def put_bytes(server: Server, count: int) -> None:
+    body = json.dumps({"key": "L3YzL2ZpbGw=", "value": base64.b64encode(bytes(count)).decode()})
+    status, _, _ = server.http("POST", "/v3/kv/put", body)
+    assert status == http.client.OK
+
+
+def end_of(segment: Path) -> int:
+    return scan([Segment.named(segment.name, memoryview(segment.read_bytes()))]).end_offset
 
 
 @pytest.mark.full

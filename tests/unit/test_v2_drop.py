@@ -248,11 +248,17 @@ def test_a_log_without_allocated_space_grows(data_dir: Path) -> None:
     assert invoke("verify", data_dir).exit_code == 0
 
 
-def test_a_full_log_is_left_to_the_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_record_may_be_what_fills_a_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server goes on to another file when entries have filled one, and not for the record of a snapshot."""
+    size = "etcdtool.operations.v2_log_end.SEGMENT_SIZE"
     offset = in_json(data_dir, "--discard", "--dry-run")["offset"]
-    monkeypatch.setattr("etcdtool.operations.v2_drop_member.SEGMENT_SIZE", offset + FRAME)
+    monkeypatch.setattr(size, offset)
     done = drop(data_dir, "--discard")
-    assert (done.exit_code, "has no room for one more record" in done.stderr) == (3, True)
+    assert (done.exit_code, "the file is full, so there was another one" in done.stderr) == (3, True)
+    monkeypatch.setattr(size, offset + 1)
+    assert in_json(data_dir, "--discard")["offset"] == offset
+    done = invoke("v2", "export", data_dir)
+    assert (done.exit_code, "holds no v2 keys" in done.stderr) == (3, True)
 
 
 def test_a_snap_of_that_name_is_kept_under_another(data_dir: Path) -> None:

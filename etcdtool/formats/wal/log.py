@@ -56,6 +56,8 @@ class Scan:
         findings: what is worth telling; an error among them means that the end of the log may be lost.
         crc: running checksum at the end, where a writer would go on.
         end_offset: in the last segment, where the valid records end.
+        saved_offset: likewise, without the snapshot records at the end: only behind others does a server look
+            whether the file is full.
         torn_bytes: bytes from there to the last one that is not zero.
         replaced_count: entries that later ones with the same index took the place of.
         terms, types, segment_numbers, data_offsets, data_sizes: one element an entry.
@@ -71,6 +73,7 @@ class Scan:
     findings: list[Finding] = field(default_factory=list)
     crc: int = 0
     end_offset: int = 0
+    saved_offset: int = 0
     torn_bytes: int = 0
     replaced_count: int = 0
     terms: array[int] = field(default_factory=lambda: array("Q"))

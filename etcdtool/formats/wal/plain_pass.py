@@ -17,7 +17,7 @@ from etcdtool.formats import wire
 from etcdtool.formats.raft import ConfState, EntryType, HardState
 from etcdtool.formats.wal.frames import SegmentReader
 from etcdtool.formats.wal.log import Scan, SnapshotRecord
-from etcdtool.formats.wal.records import RecordType, parse_entry
+from etcdtool.formats.wal.records import LENGTH_SIZE, RecordType, frame_sizes, parse_entry, read_length
 
 __all__ = ["PlainPass"]
 
@@ -37,6 +37,7 @@ class PlainPass:
         "_holes",
         "_last_seen",
         "_matched",
+        "_notes",
         "_reader",
         "_result",
         "_segment",
@@ -50,6 +51,7 @@ class PlainPass:
         self._last_seen: int | None = None
         self._highest_term = 0
         self._holes: list[tuple[int, FormatError]] = []  # index before which entries are missing, and what to raise
+        self._notes: list[int] = []  # where in this file a snapshot's record begins
         self._segment = result.segments[0]
         self._reader = SegmentReader(self._segment, None, is_last=True)
 
@@ -59,12 +61,14 @@ class PlainPass:
         segment = self._segment = result.segments[number]
         crc = result.crc if number else None
         reader = self._reader = SegmentReader(segment, crc, is_last=number == len(result.segments) - 1)
+        self._notes.clear()
         self._check_first_index()
         self._read_records(number)
         if reader.offset == 0:
             raise FormatError("wal file", f"holds no record ({len(segment.data)} bytes)", where=segment.name)
         result.crc = reader.crc or 0
         result.end_offset = reader.offset
+        result.saved_offset = self._before_notes(reader.offset)
         result.torn_bytes = reader.torn_bytes
         result.findings += reader.findings
 
@@ -93,6 +97,16 @@ class PlainPass:
                 Severity.WARNING,
                 f"there is no snapshot record of index {result.after_index} to go on from",
             )
+
+    def _before_notes(self, offset: int) -> int:
+        """Return where the snapshot records begin that end here."""
+        data = self._segment.data
+        for start in reversed(self._notes):
+            sizes = frame_sizes(read_length(data, start))
+            if sizes is None or start + LENGTH_SIZE + sum(sizes) != offset:
+                break
+            offset = start
+        return offset
 
     def _read_records(self, number: int) -> None:
         """Take the records of a file."""
@@ -183,6 +197,7 @@ class PlainPass:
     def _take_snapshot(self, message: wire.wal_pb2.Snapshot) -> None:
         if (message.index == 0) != (message.term == 0):
             raise self._broken(f"is no note of a snapshot (index {message.index}, term {message.term})")
+        self._notes.append(self._reader.offset)
         conf_state = ConfState.from_message(message.conf_state) if message.HasField("conf_state") else None
         self._result.snapshots.append(SnapshotRecord(message.index, message.term, conf_state))
         if message.index == self._result.after_index:
