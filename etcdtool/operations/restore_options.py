@@ -12,7 +12,7 @@ from etcdtool.model.bootstrap import bootstrap
 from etcdtool.model.peer_urls import PeerUrlError, parse_initial_cluster
 from etcdtool.operations.resolve import resolve
 from etcdtool.operations.restore_changes import Changes
-from etcdtool.targets import Deferred, Owner, is_vacant
+from etcdtool.targets import Deferred, Owner, can_be_replaced, is_vacant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +140,7 @@ class Layout:
         if not os.path.lexists(folder):
             return True
         try:
-            return bool(entries) and is_vacant(folder)
+            return is_vacant(folder) if entries else can_be_replaced(folder)
         except OSError:
             return False
 
@@ -151,7 +151,8 @@ class Layout:
             if os.path.lexists(self.root) and not self.root_entries:
                 raise TargetExistsError(
                     f"{self.root} exists, and nothing that exists is overwritten",
-                    hint="All members come to be at once, with the folder: give one that does not exist.",
+                    hint="All members come to be at once, with the folder: give one that does not exist, or an empty "
+                    "one that is no mount point.",
                 )
             raise TargetExistsError(what)
         if self.wal_root is not None and not self.is_free(self.wal_root, entries=self.wal_entries):

@@ -14,7 +14,7 @@ from etcdtool.targets.deferred import Deferred, forget_markers, lock_marker, nam
 from etcdtool.targets.disk import free_space, refuse_existing, refuse_full_disk, write_at, write_error
 from etcdtool.targets.duplicate import copy_bytes
 from etcdtool.targets.files import StagedFile, refuse_foreign, replace_own_file
-from etcdtool.targets.folders import StagedFolder, is_vacant, take_away_left_overs
+from etcdtool.targets.folders import StagedFolder, can_be_replaced, is_vacant, take_away_left_overs
 from etcdtool.targets.hold import Hold, InUseError
 from etcdtool.targets.owner import Owner
 from etcdtool.targets.replacement import Replacement
@@ -29,6 +29,7 @@ __all__ = [
     "Replacement",
     "StagedFile",
     "StagedFolder",
+    "can_be_replaced",
     "copy_bytes",
     "forget_markers",
     "free_space",

@@ -1,8 +1,9 @@
 """A folder as an output: made under a hidden name, and renamed when it is complete.
 
-Beside a target that does not exist; inside one that does and is empty, since that may be a mount point, which cannot be
-renamed.  A kill leaves a hidden folder behind, nothing under the target's name; the next run for the same target takes
-it away, unless a running process still holds it.
+Beside a target that does not exist, or that is empty and can be replaced by one rename; inside an empty one that may be
+a mount point, which cannot be renamed, where a name or two make it complete.  A kill leaves a hidden folder behind,
+nothing under the target's name; the next run for the same target takes it away, unless a running process still holds
+it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import fcntl
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,7 +23,7 @@ from etcdtool.targets.disk import hidden_beside, rename_without_replacing, repor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["StagedFolder", "is_vacant", "take_away_left_overs"]
+__all__ = ["StagedFolder", "can_be_replaced", "is_vacant", "take_away_left_overs"]
 
 _LEFT_OVER = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.etcdtool-partial")
 _NO_FLAGS = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -38,19 +40,28 @@ def is_vacant(target: Path) -> bool:
     return all(_is_left_over(path, target) or _is_lost_and_found(path) for path in target.iterdir())
 
 
+def can_be_replaced(target: Path) -> bool:
+    """Tell whether a rename can put another folder in the place of this one, at once and without any loss.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    return target.is_dir() and not target.is_symlink() and not target.is_mount() and not any(target.iterdir())
+
+
 class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
     """A folder that gets its name only by `commit`; left without one, it is gone.
 
     Args:
         target: the name it will have.
-        entries: what everything inside is written under: an empty folder may stand at the target then, and is
-            completed by as many renames, in this order.
+        entries: what everything inside is written under: an empty folder that stands at the target then stays, and is
+            completed by as many renames, in this order.  Without them, it is replaced by one with its owner and mode.
 
     Attributes:
         path: where to write; it stands for the target.
 
     Raises:
-        TargetExistsError: something that is no empty folder stands there.
+        TargetExistsError: something that is no empty folder stands there, or a mount point without ``entries``.
         EtcdtoolError: the disk refuses.
     """
 
@@ -60,9 +71,12 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
         self._made_parents: list[Path] = []
         self._lock = -1
         self._renamed: list[tuple[Path, Path]] = []
+        self._replaced: os.stat_result | None = None
         try:
             self._inside = bool(entries) and target.is_dir()
-            if os.path.lexists(target) and not (self._inside and is_vacant(target)):
+            if not self._inside and can_be_replaced(target):
+                self._replaced = target.stat()
+            elif os.path.lexists(target) and not (self._inside and is_vacant(target)):
                 raise TargetExistsError(
                     f"{target} exists, and nothing that exists is overwritten",
                     hint="Give another name, or move it away.",
@@ -73,6 +87,8 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             take_away_left_overs(target, home=home)
             self.path.mkdir(mode=_MODE)
             self._lock = _locked(self.path)
+            if self._replaced is not None:
+                _dress(self.path, self._replaced)
         except OSError as error:
             self._forget_parents()
             raise write_error(target, error) from error
@@ -123,7 +139,10 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
 
     def _rename(self, source: Path, target: Path) -> None:
         try:
-            _rename(source, target)
+            if self._replaced is None:
+                _rename(source, target)
+            else:
+                source.rename(target)  # only in the place of a folder that is still empty
         except OSError as error:
             if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
                 raise TargetExistsError(f"{target} was made by another process meanwhile") from None
@@ -142,6 +161,9 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             source, target = self._renamed[-1]
             _rename(target, source)
             self._renamed.pop()
+            if self._replaced is not None:
+                target.mkdir()
+                _dress(target, self._replaced)
 
     def give(self, *, uid: int = -1, gid: int = -1, mode: int | None = None) -> None:
         """Give everything made so far, folders above the target included, to an owner; -1 leaves one as it is.
@@ -152,7 +174,7 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             mode: permissions of folders; files get the same but those to execute.
         """
         # a folder that stood there is its owner's affair
-        above = [*self._made_parents, *([] if self._inside else [self.path])]
+        above = [*self._made_parents, *([] if self._inside or self._replaced is not None else [self.path])]
         with self.reporting():
             for path in [*above, *self.path.rglob("*")]:
                 try:
@@ -186,6 +208,13 @@ def _remove(folder: Path) -> None:
     import shutil  # noqa: PLC0415  it loads every kind of compression, and most runs end well
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dress(folder: Path, status: os.stat_result) -> None:
+    """Give a folder the owner and mode of another."""
+    if (status.st_uid, status.st_gid) != (os.geteuid(), folder.stat().st_gid):
+        os.chown(folder, status.st_uid, status.st_gid)
+    folder.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _rename(source: Path, target: Path) -> None:

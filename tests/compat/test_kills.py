@@ -97,7 +97,7 @@ def log_elsewhere(version: str, *, inside: bool = False) -> Scenario:
     )
 
 
-def all_members(version: str) -> Scenario:
+def all_members(version: str, *, empty: bool = False) -> Scenario:
     """Three data dirs with one rename; they start as one cluster."""
     members = Cluster(version, Path(), 3).members
     cluster = members[0].initial_cluster
@@ -116,8 +116,13 @@ def all_members(version: str) -> Scenario:
             for member in members:
                 member.stop()
 
+    def inputs(folder: Path) -> None:
+        shutil.copy(source(version, "snapshot.db"), folder / "snapshot.db")
+        if empty:
+            (folder / TARGET).mkdir()
+
     return Scenario(
-        inputs=lambda folder: shutil.copy(source(version, "snapshot.db"), folder / "snapshot.db"),
+        inputs=inputs,
         command=lambda folder: [
             *("snapshot", "restore", folder / "snapshot.db", "--initial-cluster", cluster),
             *("--all-members", "--output", folder / TARGET),
@@ -224,6 +229,7 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "restore with the log elsewhere": lambda: log_elsewhere("3.6"),
     "restore with the log on an empty volume": lambda: log_elsewhere("3.7", inside=True),
     "restore of all members": lambda: all_members("3.7"),
+    "restore of all members into an empty folder": lambda: all_members("3.6", empty=True),
     "migrate": migrating,
     "drop": dropping,
     "defrag": lambda: shrinking("3.7", "defrag"),

@@ -122,11 +122,28 @@ class TestAllMembers:
         assert (outcome.exit_code, names(tmp_path)) == (1, [])
         assert message in outcome.stderr
 
-    def test_the_folder_must_be_new(self, tmp_path: Path) -> None:
-        words = ("--all-members", "--output", tmp_path, "--initial-cluster", THREE)
+    def test_the_folder_must_be_new_or_empty(self, tmp_path: Path) -> None:
+        words = ("--all-members", "--output", tmp_path / "all", "--initial-cluster", THREE)
+        (tmp_path / "all").mkdir(mode=0o755)
+        done(snapshot_of("3.6"), *words)
+        assert names(tmp_path / "all") == ["n1.etcd", "n2.etcd", "n3.etcd"]
+        assert (tmp_path / "all").stat().st_mode & 0o777 == 0o755
+        before = samples.hashes(tmp_path)
         outcome = run(snapshot_of("3.6"), *words)
-        assert (outcome.exit_code, names(tmp_path)) == (1, [])
+        assert outcome.exit_code == 1
         assert "All members come to be at once, with the folder" in outcome.stderr
+        assert samples.hashes(tmp_path) == before
+
+    def test_empty_folders_for_data_and_logs(self, tmp_path: Path) -> None:
+        words = ("--all-members", "--output", tmp_path / "all", "--wal-dir", tmp_path / "wal")
+        for name in ("all", "wal"):
+            (tmp_path / name).mkdir()
+        done(snapshot_of("3.6"), *words, "--initial-cluster", THREE)
+        assert names(tmp_path) == ["all", "wal"]
+        assert names(tmp_path / "wal") == ["n1.wal", "n2.wal", "n3.wal"]
+        assert [names(tmp_path / "wal" / name) for name in names(tmp_path / "wal")] == [
+            names(tmp_path / "wal/n1.wal")
+        ] * 3
 
     def test_a_copy_that_comes_back_otherwise_is_refused(self, tmp_path: Path) -> None:
         def lossy(_: Path, descriptor: int, data: memoryview) -> None:

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.targets import StagedFolder, disk, is_vacant
+from etcdtool.targets import StagedFolder, can_be_replaced, disk, is_vacant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +109,44 @@ def test_what_exists_is_refused(entries: tuple[str, ...], tmp_path: Path) -> Non
     assert names(tmp_path) == ["file", "full", "link"]
     with pytest.raises(EtcdtoolError, match="not a directory"):
         StagedFolder(tmp_path / "file/out", entries=entries)
+
+
+def test_an_empty_folder_is_replaced_with_its_owner_and_mode(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    target.chmod(0o2750)
+    if os.geteuid() == 0:
+        os.chown(target, 1234, 4321)
+    before = target.stat()
+    with StagedFolder(target) as folder:
+        fill(folder, "a/file")
+        fill(folder, "b/file")
+        assert names(target) == []
+        folder.commit()
+        after = target.stat()
+        assert names(target) == ["a", "b"]
+        assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+        folder.withdraw()
+        again = target.stat()
+        assert (names(target), again.st_mode, again.st_uid) == ([], before.st_mode, before.st_uid)
+    assert names(tmp_path) == ["out"]
+
+
+def test_what_comes_into_an_empty_folder_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with StagedFolder(tmp_path / "out") as folder:
+        fill(folder)
+        (tmp_path / "out/precious").write_bytes(b"x")
+        with pytest.raises(TargetExistsError, match="made by another process meanwhile"):
+            folder.commit()
+    assert (names(tmp_path), names(tmp_path / "out")) == (["out"], ["precious"])
+
+
+def test_what_can_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    (tmp_path / "file").write_bytes(b"x")
+    answers = {name: can_be_replaced(tmp_path / name) for name in ("empty", "link", "file", "none", ".")}
+    assert answers == {"empty": True, "link": False, "file": False, "none": False, ".": False}
+    with mock.patch("pathlib.Path.is_mount", return_value=True):
+        assert not can_be_replaced(tmp_path / "empty")
