@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Hasher", "positions_of"]
 
 _CHUNK_SIZE_MIN, _CHUNK_SIZE_MAX = 1 << 20, 32 << 20
-_BUFFER_SIZE = 4 << 20
 _POLL_SECONDS = 0.1
 
 
@@ -37,7 +35,6 @@ class Hasher(contextlib.AbstractContextManager["Hasher"]):
         positions: up to where sums are wanted, ascending.
         arrived: waits until so many bytes are there, and returns whether they ever will be; for a file that is being
             written.
-        descriptor: of the file, where nobody needs the map soon: reading costs less than mapping page after page.
     """
 
     def __init__(
@@ -46,10 +43,8 @@ class Hasher(contextlib.AbstractContextManager["Hasher"]):
         positions: Sequence[int],
         *,
         arrived: Callable[[int], bool] = lambda _: True,
-        descriptor: int = -1,
     ) -> None:
         self.positions = list(positions)
-        self._descriptor = descriptor
         self._data = data
         self._arrived = arrived
         self._done = 0
@@ -59,18 +54,14 @@ class Hasher(contextlib.AbstractContextManager["Hasher"]):
 
     def _run(self) -> None:
         digest = hashlib.sha256()
-        buffer = memoryview(bytearray(_BUFFER_SIZE if self._descriptor >= 0 else 0))
         for position in self.positions:
             while self._done < position:
                 # between chunks a busy main thread keeps the interpreter for a moment, so they are few
-                size = min(max(self._done, _CHUNK_SIZE_MIN), len(buffer) or _CHUNK_SIZE_MAX)
+                size = min(max(self._done, _CHUNK_SIZE_MIN), _CHUNK_SIZE_MAX)
                 end = min(self._done + size, position)
                 if self._stopped.is_set() or not self._arrived(end):
                     return
                 chunk = self._data[self._done : end]
-                if buffer:
-                    size = os.preadv(self._descriptor, [buffer[: len(chunk)]], self._done)
-                    chunk = buffer[:size] if size else chunk
                 digest.update(chunk)
                 self._done += len(chunk)
             self._digests[position] = digest.digest()

@@ -72,12 +72,7 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
                 os.ftruncate(self._descriptor, source.size)
             self._data = memoryview(mmap.mmap(self._descriptor, source.size, prot=mmap.PROT_READ))
             self._copying = stack.enter_context(Copying(source.file.path, source.file.data, self._descriptor))
-            hasher = Hasher(
-                self._data,
-                positions_of(source),
-                arrived=self._copying.wait_for,
-                descriptor=self._descriptor,
-            )
+            hasher = Hasher(self._data, positions_of(source), arrived=self._copying.wait_for)
             self._hasher = stack.enter_context(hasher)
             self._stack = stack.pop_all()
 
@@ -87,6 +82,7 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
         """Check the copy, ``quick``: but for what reads every key; raises as `judge` does."""
         from etcdtool.operations.verify import Depth, verify  # noqa: PLC0415  as the class says
 
+        _load_what_follows()
         with self._folder.reporting():
             self._copying.wait()
         copy = _Copy(self._source.name, _File(self._data))
@@ -123,6 +119,12 @@ class StagedDatabase(contextlib.AbstractContextManager["StagedDatabase"]):
 
     def __exit__(self, *failure: object) -> None:
         self._stack.close()
+
+
+def _load_what_follows() -> None:
+    """Import what the rest of a restore needs, while the sum is computed and there is time."""
+    from etcdtool.formats.wire import etcdserver_pb2, raft_pb2, snap_pb2, wal_pb2  # noqa: F401, PLC0415
+    from etcdtool.operations import restore_edit, restore_log, restore_proof  # noqa: F401, PLC0415
 
 
 def judge(report: Report, name: str, data: memoryview, *, skip_hash_check: bool, events: Events) -> None:
