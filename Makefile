@@ -31,8 +31,9 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# without Go the tests that need real programs skip and say so; in CI that is a failure, here already
+# where they can't be had the tests that need real programs skip and say so; in CI that is a failure, here already
 programs: .venv/dev.stamp ## build the real etcd programs into the cache folder
+	.ci/bootstrap go || test "$$CI" != true
 	$(BIN)/python tests/support/real.py --build || test "$$CI" != true
 
 docs: .venv/dev.stamp ## write docs/reference/cli.md from the commands' help

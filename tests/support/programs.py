@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,9 +141,9 @@ def _built(version: str) -> Path:
 
 
 def _build(version: str, target: Path) -> None:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    go = _find_go()
     if go is None:
-        raise UnavailableError("no go on the PATH; real etcd programs are built with it (https://go.dev/dl)")
+        raise UnavailableError("there is no Go, with which real etcd programs are built; .ci/bootstrap go installs it")
     staged = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     try:
         for name, package in PACKAGES[version].items():
@@ -173,8 +174,15 @@ def _go_build(go: str, version: str, package: str, output: Path) -> None:
         raise UnavailableError(f"{package} can't be built: {done.stderr.strip()[-600:]}")
 
 
+def _find_go() -> str | None:
+    """Look for the Go that ``.ci/bootstrap go`` has put here since the machine's is no good, then for the machine's."""
+    beside_python = str(Path(sys.executable).parent)
+    places = [beside_python, os.environ.get("PATH", os.defpath), "/usr/local/go/bin", "/usr/lib/go/bin"]
+    return shutil.which("go", path=os.pathsep.join(places))
+
+
 def _go_version() -> str:
-    go = shutil.which("go")
+    go = _find_go()
     if go is None:
         return "none"
     return subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout.strip()
