@@ -52,7 +52,7 @@ def v2store_command(*, data_dir: Path | None, wal_dir: Path | None) -> None:
         raise EtcdtoolError(f"failed to read WAL: {errors[0].where}: {errors[0].detail}", hint=errors[0].hint)
     if said != CLEAN:
         raise EtcdtoolError(said, hint=_HINT_MORE)
-    print(CLEAN)
+    print(CLEAN, flush=True)  # before the warnings, where both go to one place
     for error in errors:
         print(printable(f"warning: {error.detail}. {_HINT_MORE}"), file=sys.stderr)
 

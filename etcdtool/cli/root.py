@@ -178,6 +178,8 @@ def _explain(error: Exception, command: Command | None = None) -> int:
     from etcdtool.cli.text import printable  # noqa: PLC0415  needed for errors only
 
     message, exit_code = message_of(error)
+    with contextlib.suppress(OSError, ValueError):  # what was printed comes first, where both go to one place
+        sys.stdout.flush()
     print(printable(f"Error: {message}", newlines=True), file=sys.stderr)
     if isinstance(error, OSError):
         _silence_stdout()

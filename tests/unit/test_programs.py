@@ -11,7 +11,11 @@ import pytest
 from support import programs
 
 TESTS_DIR = Path(__file__).resolve().parents[1]
-ASK = "from support import programs; print(programs.bbolt())"
+ASK = (
+    "import shutil; from support import programs\n"
+    "programs._find_go = lambda: shutil.which('go')  # and not one that lies beside this Python\n"
+    "print(programs.bbolt())"
+)
 FAKE_GO = """#!/bin/sh
 echo "$@" >> "$(dirname "$0")/calls"
 while [ "$1" != -o ]; do shift; done
@@ -61,7 +65,7 @@ def test_a_failed_build_leaves_nothing_and_says_why(fake_go: dict[str, str], tmp
 
 def test_without_go_the_reason_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(programs.shutil, "which", lambda *_, **__: None)
-    with pytest.raises(programs.UnavailableError, match="no go on the PATH"):
+    with pytest.raises(programs.UnavailableError, match="there is no Go"):
         programs._build("bbolt", tmp_path / "bbolt")
 
 
