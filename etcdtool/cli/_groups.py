@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcdtool.errors import EtcdtoolError
+from etcdtool.errors import EtcdtoolError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -150,6 +150,38 @@ class UnsupportedFormError(BadFeatureError):
     """``-w`` got a form that does not exist."""
 
 
+class _GivenPath(click.Path):
+    """A path that somebody gave: an empty one, of a variable that is not set, would be that of the current folder."""
+
+    empty_is_none = False
+
+    @classmethod
+    def like(cls, kind: click.Path, *, empty_is_none: bool) -> _GivenPath:
+        """Return a type that takes what another takes, but no empty path."""
+        given = cls(
+            exists=kind.exists,
+            file_okay=kind.file_okay,
+            dir_okay=kind.dir_okay,
+            writable=kind.writable,
+            readable=kind.readable,
+            resolve_path=kind.resolve_path,
+            allow_dash=kind.allow_dash,
+            path_type=kind.type,
+            executable=kind.executable,
+        )
+        given.empty_is_none = empty_is_none
+        return given
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value != "":
+            return super().convert(value, param, ctx)
+        if not isinstance(param, click.Option):
+            raise SourceError('cannot read "": no such file or directory', hint="Is a variable not set?")
+        if not self.empty_is_none:
+            self.fail("the path is empty", param, ctx)
+        return None
+
+
 class _Documented(click.Command):
     """A command with ``-w``, and EXAMPLES and EXIT STATUS at the end of its help."""
 
@@ -195,6 +227,10 @@ class Command(_Documented):
         super().__init__(*args, **kwargs)
         self.upstream = upstream
         self.forms = (*_WRITE_OUT_FORMS, *other_forms)
+        for param in self.params:
+            if isinstance(param.type, click.Path):
+                # Go's flags do not tell an empty value from none
+                param.type = _GivenPath.like(param.type, empty_is_none=upstream)
         if upstream:
             self.params.append(_timeout_option())
 

@@ -124,8 +124,8 @@ class _Mode(click.ParamType[int]):
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="With --all-members: the folder for all data dirs, each in NAME.etcd. Must not exist, or be empty and no "
-    "mount point.",
+    help="With --all-members: the folder for all data dirs, each in NAME.etcd. Must not exist, or be empty, no mount "
+    "point and not the current folder.",
 )
 @click.option(
     "--skip-hash-check", is_flag=True, help="Take a file whose sha256 is wrong or absent, as a copied member/snap/db."

@@ -152,7 +152,7 @@ class Layout:
                 raise TargetExistsError(
                     f"{self.root} exists, and nothing that exists is overwritten",
                     hint="All members come to be at once, with the folder: give one that does not exist, or an empty "
-                    "one that is no mount point.",
+                    "one that is no mount point and not the current folder.",
                 )
             raise TargetExistsError(what)
         if self.wal_root is not None and not self.is_free(self.wal_root, entries=self.wal_entries):

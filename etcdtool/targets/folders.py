@@ -43,10 +43,14 @@ def is_vacant(target: Path) -> bool:
 def can_be_replaced(target: Path) -> bool:
     """Tell whether a rename can put another folder in the place of this one, at once and without any loss.
 
+    Not in that of the current one: the caller's shell would go on in the folder that is gone.
+
     Raises:
         OSError: it cannot be listed.
     """
-    return target.is_dir() and not target.is_symlink() and not target.is_mount() and not any(target.iterdir())
+    if not target.is_dir() or target.is_symlink() or target.is_mount() or any(target.iterdir()):
+        return False
+    return not target.samefile(os.curdir)
 
 
 class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
@@ -83,7 +87,7 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
                 )
             home = target if self._inside else target.parent
             self._make_parents(home)
-            self.path = hidden_beside(home / target.name, "etcdtool-partial")
+            self.path = hidden_beside(home / _name_of(target), "etcdtool-partial")
             take_away_left_overs(target, home=home)
             self.path.mkdir(mode=_MODE)
             self._lock = _locked(self.path)
@@ -238,9 +242,14 @@ def take_away_left_overs(target: Path, *, home: Path) -> None:
                 os.close(lock)
 
 
+def _name_of(target: Path) -> str:
+    """Return the name of a target, also of ``.``, which has none of its own."""
+    return target.name or target.absolute().name
+
+
 def _is_left_over(path: Path, target: Path) -> bool:
     match = _LEFT_OVER.fullmatch(path.name)
-    return match is not None and match["target"] == target.name and path.is_dir() and not path.is_symlink()
+    return match is not None and match["target"] == _name_of(target) and path.is_dir() and not path.is_symlink()
 
 
 def _is_lost_and_found(path: Path) -> bool:

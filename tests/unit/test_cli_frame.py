@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from support import samples
 from support.cli import invoke
 
 from etcdtool import errors
@@ -199,6 +200,28 @@ class TestCompletion:
 @pytest.mark.parametrize(("words", "exit_code"), [([], 128), (["a", "b"], 128), (["--nope"], 1), (["/none"], 1)])
 def test_verbs_of_etcdutl_end_with_its_codes(words: list[str], exit_code: int) -> None:
     assert invoke("snapshot", "status", *words).exit_code == exit_code
+
+
+@pytest.mark.parametrize("words", [["snapshot", "status"], ["hashkv"], ["verify"], ["list"], ["wal", "dump"]])
+def test_an_empty_path_is_not_the_current_folder(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(samples.unpack("v3/3.7/restored.tar.gz"))
+    assert invoke(*words, ".").exit_code == 0
+    done = invoke(*words, "")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == 'Error: cannot read "": no such file or directory. Is a variable not set?\n'
+
+
+@pytest.mark.parametrize("words", [["defrag"], ["migrate", "--target-version", "3.6"]])
+def test_an_empty_data_dir_is_none(words: list[str]) -> None:
+    done = invoke(*words, "--data-dir", "")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith('Error: required flag(s) "data-dir" not set')
+
+
+def test_an_empty_output_is_refused() -> None:
+    done = invoke("export", "/none", "-o", "")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "'-o' / '--output': the path is empty" in done.stderr
 
 
 def test_unsupported_form_has_etcdutls_code(sample: object) -> None:

@@ -54,6 +54,47 @@ def test_what_is_made_is_what_etcdutl_made(version: str, archive: str, flags: tu
     assert {path for path in files if files[path] == ours[path]} == files.keys() - {restored.DB}
 
 
+@pytest.mark.parametrize("words", [["--data-dir", "."], ["--data-dir", ".", "--wal-dir", "../logs"]])
+def test_the_current_folder_may_be_the_data_dir(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new.etcd"
+    folder.mkdir()
+    inode = folder.stat().st_ino
+    monkeypatch.chdir(folder)
+    done = invoke("snapshot", "restore", snapshot_of("3.7"), *words)
+    assert done.exit_code == 0, done.stderr
+    # a shell stands in the folder: another in its place would look empty there
+    assert (names(folder), folder.stat().st_ino) == (["member"], inode)
+    logs = tmp_path / "logs" if "--wal-dir" in words else folder / "member/wal"
+    assert names(logs) == ["0000000000000000-0000000000000000.wal"]
+
+
+def test_the_current_folder_may_be_the_wal_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "logs").mkdir()
+    monkeypatch.chdir(tmp_path / "logs")
+    done = invoke("snapshot", "restore", snapshot_of("3.7"), "--data-dir", "../new.etcd", "--wal-dir", ".")
+    assert done.exit_code == 0, done.stderr
+    assert names(tmp_path / "logs") == ["0000000000000000-0000000000000000.wal"]
+    assert names(tmp_path / "new.etcd/member") == ["snap"]
+
+
+def test_all_members_do_not_replace_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("snapshot", "restore", snapshot_of("3.7"), "--all-members", "--output", ".")
+    assert (done.exit_code, names(tmp_path)) == (1, [])
+    assert "not the current folder" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--data-dir", "--wal-dir"])
+def test_an_empty_folder_name_is_none(flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # what a script's --wal-dir "$WAL_DIR" gives; etcdutl takes the usual place then
+    monkeypatch.chdir(tmp_path)
+    done = invoke("snapshot", "restore", snapshot_of("3.7"), flag, "")
+    assert done.exit_code == 0, done.stderr
+    assert (names(tmp_path), names(tmp_path / "default.etcd/member")) == (["default.etcd"], ["snap", "wal"])
+
+
 @pytest.mark.parametrize("version", ["3.6", "3.7"])
 def test_the_log_has_the_lines_that_scripts_wait_for(version: str, tmp_path: Path) -> None:
     done = invoke("snapshot", "restore", snapshot_of(version), "--data-dir", tmp_path / "new.etcd", *BUMP)

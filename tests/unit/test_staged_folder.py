@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
 from etcdtool.targets import StagedFolder, can_be_replaced, disk, is_vacant
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def names(folder: Path) -> list[str]:
@@ -80,6 +77,19 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_has_stays(inside: bo
     assert (target / "member/file").exists()
     assert others.exists() != inside
     assert [path for path in home.iterdir() if "partial" in path.name] == ([] if inside else [others])
+
+
+def test_left_overs_are_known_by_either_name_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    monkeypatch.chdir(target)
+    for killed, other in ((target, Path()), (Path(), target)):
+        folder = StagedFolder(killed, entries=("member",))
+        os.close(folder._lock)  # as the kernel does when a process is killed
+        assert is_vacant(other)
+        with StagedFolder(other, entries=("member",)):
+            assert not folder.path.exists()
+        assert names(target) == []
 
 
 def test_a_file_of_that_name_is_no_left_over(tmp_path: Path) -> None:
