@@ -18,6 +18,7 @@ __all__ = [
     "exchange",
     "free_space",
     "hidden_beside",
+    "hidden_stem",
     "refuse_existing",
     "refuse_full_disk",
     "rename_without_replacing",
@@ -32,6 +33,8 @@ _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCHANGE = 2
 _SYNC_FILE_RANGE_WRITE = 2
 _AT_FDCWD = -100  # linux/fcntl.h
+_STEM_SIZE_MAX = 200
+"""Bytes of a name that leave room for the rest of a hidden one; file systems take 255 in all."""
 
 
 def free_space(folder: Path) -> int:
@@ -46,7 +49,17 @@ def free_space(folder: Path) -> int:
 
 def hidden_beside(target: Path, ending: str = "partial") -> Path:
     """Return a name that nobody has, beside a target and known as its own: for what is being written."""
-    return target.with_name(f".{target.name}.{os.urandom(4).hex()}.{ending}")
+    return target.with_name(f".{hidden_stem(target.name)}.{os.urandom(4).hex()}.{ending}")
+
+
+def hidden_stem(name: str) -> str:
+    """Return what a target's name is in hidden ones: itself, or its digest where they would be too long."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _STEM_SIZE_MAX:
+        return name
+    import hashlib  # noqa: PLC0415  few names are that long
+
+    return hashlib.sha256(encoded).hexdigest()
 
 
 def refuse_existing(target: Path) -> None:

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from etcdtool.errors import EtcdtoolError, TargetExistsError
-from etcdtool.targets.disk import hidden_beside, rename_without_replacing, reporting, sync_folder, write_error
+from etcdtool.targets.disk import (
+    hidden_beside,
+    hidden_stem,
+    rename_without_replacing,
+    reporting,
+    sync_folder,
+    write_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +109,8 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             if os.path.lexists(folder):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
             self._make_parents(folder.parent)
+            if folder.is_dir():  # "made/..", which was not there either
+                return
             folder.mkdir(mode=_MODE)
             self._made_parents.append(folder)
 
@@ -249,7 +258,9 @@ def _name_of(target: Path) -> str:
 
 def _is_left_over(path: Path, target: Path) -> bool:
     match = _LEFT_OVER.fullmatch(path.name)
-    return match is not None and match["target"] == _name_of(target) and path.is_dir() and not path.is_symlink()
+    if match is None or match["target"] != hidden_stem(_name_of(target)):
+        return False
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_lost_and_found(path: Path) -> bool:

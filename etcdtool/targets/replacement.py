@@ -15,7 +15,7 @@ import os
 import re
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from etcdtool.targets.disk import exchange, hidden_beside, sync_folder, write_error
+from etcdtool.targets.disk import exchange, hidden_beside, hidden_stem, sync_folder, write_error
 from etcdtool.targets.files import StagedFile
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Replacement(contextlib.AbstractContextManager["Replacement"]):
 def _take_away_left_overs(target: Path) -> None:
     for path in list(target.parent.iterdir()):
         match = _LEFT_OVER.fullmatch(path.name)
-        if match is None or match["target"] != target.name or path.is_symlink() or not path.is_file():
+        if match is None or match["target"] != hidden_stem(target.name) or path.is_symlink() or not path.is_file():
             continue
         with contextlib.suppress(OSError):  # a running process holds it
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

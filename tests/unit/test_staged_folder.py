@@ -92,6 +92,18 @@ def test_left_overs_are_known_by_either_name_of_the_folder(tmp_path: Path, monke
         assert names(target) == []
 
 
+def test_a_name_that_is_as_long_as_names_can_be(tmp_path: Path) -> None:
+    target = tmp_path / ("ü" * 127)
+    with StagedFolder(target, entries=("member",)) as killed:
+        left = killed.path.with_name(killed.path.name.replace(killed.path.name[66:74], "00112233"))
+        left.mkdir()
+    with StagedFolder(target, entries=("member",)) as folder:
+        assert not left.exists()
+        fill(folder)
+        folder.commit()
+    assert names(tmp_path) == [target.name]
+
+
 def test_a_file_of_that_name_is_no_left_over(tmp_path: Path) -> None:
     (tmp_path / ".out.00112233.etcdtool-partial").write_bytes(b"precious")
     with StagedFolder(tmp_path / "out", entries=("member",)):
