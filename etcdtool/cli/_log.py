@@ -11,7 +11,7 @@ from etcdtool.cli.text import json_text, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Log"]
+__all__ = ["Log", "say"]
 
 
 class Log:
@@ -23,4 +23,14 @@ class Log:
         words = [time, "warn" if warning else "info", "etcdtool", printable(message)]
         if fields:
             words.append(json_text(fields).replace('":', '": ').replace(',"', ', "'))
-        print("\t".join(words), file=sys.stderr, flush=True)
+        say("\t".join(words))
+
+
+def say(line: str) -> None:
+    """Print a line on stderr at once; work does not fail for a log that cannot be written, a full disk say."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:  # whoever read it has gone, and does not want the rest
+        raise
+    except OSError:
+        pass

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from etcdtool.cli._log import say
 from etcdtool.cli.text import human_size, printable, quoted
 from etcdtool.operations.shrink import Member
 
@@ -84,7 +84,7 @@ def chosen_member(
 
 def _say_waiting(path: Path) -> None:
     words = f'waiting for etcd to close and release its lock on "{path}"'
-    print(printable(words), file=sys.stderr, flush=True)
+    say(printable(words))
 
 
 def lines_of(shrunk: Shrunk) -> Iterator[str]:

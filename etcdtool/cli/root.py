@@ -180,7 +180,8 @@ def _explain(error: Exception, command: Command | None = None) -> int:
     message, exit_code = message_of(error)
     with contextlib.suppress(OSError, ValueError):  # what was printed comes first, where both go to one place
         sys.stdout.flush()
-    print(printable(f"Error: {message}", newlines=True), file=sys.stderr)
+    with contextlib.suppress(OSError):  # the exit code is told even where the message cannot be
+        print(printable(f"Error: {message}", newlines=True), file=sys.stderr, flush=True)
     if isinstance(error, OSError):
         _silence_stdout()
     if os.environ.get("ETCDTOOL_DEBUG") == "1":

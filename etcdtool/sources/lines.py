@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from etcdtool.errors import FormatError, SourceError
 from etcdtool.formats.compression import Packing
 from etcdtool.sources.files import InputFile, Workspace, open_read_only
 from etcdtool.sources.recognise import HEAD_SIZE, Kind, recognise
-from etcdtool.sources.unpack import decompress_file, spool
+from etcdtool.sources.unpack import decompress_file, spool_stdin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +106,7 @@ def open_lines(path: Path) -> Iterator[Lines]:
     """
     with Workspace() as workspace:
         if str(path) == "-":
-            name, place = "stdin", spool(sys.stdin.buffer, workspace)
+            name, place = "stdin", spool_stdin(workspace)
         else:
             name, place = str(path), path
         file = InputFile.open(place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from etcdtool.formats.compression import Packing
 from etcdtool.sources.datadir import locate
 from etcdtool.sources.files import InputFile, is_folder
 from etcdtool.sources.recognise import HEAD_SIZE, Kind, recognise, refusal
-from etcdtool.sources.unpack import decompress_file, spool, unpack_tar
+from etcdtool.sources.unpack import decompress_file, spool_stdin, unpack_tar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +71,7 @@ def find_place(path: Path, workspace: Workspace, *, wal_dir: Path | None = None)
         FormatError: it holds something else; says what. Or an archive is damaged.
     """
     if str(path) == "-":
-        return _in_file("stdin", spool(sys.stdin.buffer, workspace), workspace, ())
+        return _in_file("stdin", spool_stdin(workspace), workspace, ())
     if is_folder(path):
         return _in_folder(str(path), path, wal_dir, ())
     return _in_file(str(path), path, workspace, ())

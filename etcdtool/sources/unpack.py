@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from etcdtool.sources.files import Workspace
 
-__all__ = ["decompress_file", "spool", "unpack_tar"]
+__all__ = ["decompress_file", "spool_stdin", "unpack_tar"]
 
 _CHUNK_SIZE = 1 << 20
 _RESERVE_SIZE = 256 << 20
@@ -26,8 +27,15 @@ _TAR_SIZE_MAX = 1 << 36
 _ZEROS = bytes(_CHUNK_SIZE)
 
 
-def spool(stream: BinaryIO, workspace: Workspace) -> Path:
-    """Copy a stream that cannot be mapped (stdin) into a file."""
+def spool_stdin(workspace: Workspace) -> Path:
+    """Copy stdin, which cannot be mapped, into a file.
+
+    Raises:
+        SourceError: it is closed, or the temporary disk has no room for what comes.
+    """
+    stream = sys.stdin.buffer if sys.stdin is not None else None
+    if stream is None:
+        raise SourceError("stdin is closed", hint="Give a file, or a pipe that something is written to.")
     path = workspace.folder() / "stdin"
     with path.open("wb") as out:
         write = _bounded(out, workspace)

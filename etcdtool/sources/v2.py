@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from etcdtool.sources.datadir import DataDir, locate
 from etcdtool.sources.files import InputFile, is_folder
 from etcdtool.sources.locks import Holder, holder_of
 from etcdtool.sources.recognise import HEAD_SIZE, Kind, recognise, refusal
-from etcdtool.sources.unpack import decompress_file, spool, unpack_tar
+from etcdtool.sources.unpack import decompress_file, spool_stdin, unpack_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +60,7 @@ def open_v2_sources(paths: Sequence[Path], workspace: Workspace, *, wal_dir: Pat
     sources: list[V2Source] = []
     for path in paths:
         if str(path) == "-":
-            sources.extend(_open_file("stdin", spool(sys.stdin.buffer, workspace), workspace))
+            sources.extend(_open_file("stdin", spool_stdin(workspace), workspace))
         elif is_folder(path):
             sources.append(_open_folder(str(path), path, wal_dir))
         else:

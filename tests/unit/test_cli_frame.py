@@ -286,6 +286,20 @@ def test_a_full_disk_is_said() -> None:
     assert (done.returncode, done.stderr) == (1, "Error: cannot read or write: no space left on device\n")
 
 
+def test_an_error_that_cannot_be_said_keeps_its_code() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "etcdtool", "verify", "--nonsense"], stderr=full, check=False)
+    assert done.returncode == 2
+
+
+def test_closed_stdin_is_said() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m etcdtool verify - <&-"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: stdin is closed. Give a file, or a pipe that something is written to.\n"
+
+
 def test_closed_stdout_is_no_crash() -> None:
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m etcdtool version >&-"], capture_output=True, text=True, check=False
