@@ -187,9 +187,9 @@ def restore_command(
     if len(files) != 1:
         raise click.UsageError("snapshot restore requires exactly one argument", context)
     log = Log()
-    if profile is not None and not options["bump_revision"]:
-        options |= {"bump_revision": KUBERNETES_BUMP, "mark_compacted": True}
-        log.tell(f"--profile kubernetes: {_KUBERNETES_REASON}", {"bump-amount": KUBERNETES_BUMP})
+    if profile is not None:
+        options |= {"bump_revision": options["bump_revision"] or KUBERNETES_BUMP, "mark_compacted": True}
+        log.tell(f"--profile kubernetes: {_KUBERNETES_REASON}", {"bump-amount": options["bump_revision"]})
     if (options["bump_revision"] > 0) != options["mark_compacted"]:
         raise click.UsageError("--mark-compacted required if --revision-bump > 0", context)
     options["quick"] = level == "quick"

@@ -51,6 +51,8 @@ def bootstrap(*, name: str, initial_cluster: str, token: str, advertised: Sequen
     Raises:
         EtcdtoolError: they contradict each other, in upstream's words.
     """
+    _refuse_no_text("--name", name)
+    _refuse_no_text("--initial-cluster", initial_cluster)
     try:
         own = parse_peer_urls(advertised)
         urls = parse_initial_cluster(initial_cluster)
@@ -65,6 +67,15 @@ def bootstrap(*, name: str, initial_cluster: str, token: str, advertised: Sequen
     members.sort(key=lambda member: member.id)
     local = next(member for member in members if member.name == name)
     return Bootstrap(cluster_id(member.id for member in members), local, tuple(members))
+
+
+def _refuse_no_text(flag: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise EtcdtoolError(
+            f"{flag} {value!a} is not in UTF-8, as names of members are stored", hint="Give another name."
+        ) from None
 
 
 def _check_advertised(name: str, own: tuple[str, ...], initial: tuple[str, ...], resolve: Resolve) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -20,9 +23,6 @@ from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.operations import restore_proof
 from etcdtool.operations.restore import RestoreOptions, restore, simulate
 from etcdtool.sources import open_database
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BUMP = ("--bump-revision", "1000000", "--mark-compacted")
 
@@ -164,6 +164,11 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
         "initial cluster b=http://localhost:2380,default=http://localhost:2380 has duplicate url",
     ),
     (("--bump-revision=9223372036854775807", "--mark-compacted"), 1, "beyond the largest there is"),
+    (
+        ("--initial-cluster", "default=http://localhost:2380,\udcff=http://a:1"),
+        1,
+        "is not in UTF-8, as names of members",
+    ),
     (("--no-such-flag",), 1, "unknown flag: --no-such-flag"),
 ]
 
@@ -194,7 +199,25 @@ def test_go_takes_values_for_switches(tmp_path: Path) -> None:
     assert invoke(*words, "--skip-hash-check=true", "--initial-memory-map-size=0x400", image).exit_code == 0
 
 
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "etcdtool", "snapshot", "restore", snapshot_of("3.6")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*command, "--data-dir", tmp_path / "new"], stderr=full, check=False)
+    assert (done.returncode, names(tmp_path)) == (0, ["new"])
+
+
 class TestTargets:
+    def test_names_as_long_as_the_disk_has_them(self, tmp_path: Path) -> None:
+        data_dir, wal_dir = tmp_path / ("d" * 255), tmp_path / ("w" * 255)
+        words = ("--data-dir", data_dir, "--wal-dir", wal_dir)
+        assert invoke("snapshot", "restore", snapshot_of("3.6"), *words).exit_code == 0
+        assert names(tmp_path) == [data_dir.name, wal_dir.name]
+
+    def test_a_path_through_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
+        target = tmp_path / "a/../new.etcd"
+        assert invoke("snapshot", "restore", snapshot_of("3.6"), "--data-dir", target).exit_code == 0
+        assert names(tmp_path) == ["a", "new.etcd"]
+
     def test_the_folder_is_named_after_the_member(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         words = ("--name=n1", "--initial-cluster=n1=http://localhost:2380")

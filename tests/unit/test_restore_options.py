@@ -376,7 +376,7 @@ class TestProfile:
         assert restored.buckets(tmp_path / "new") == restored.buckets(tmp_path / "plain")
 
     def test_another_amount_is_taken(self, tmp_path: Path) -> None:
-        words = ("--profile", "kubernetes", "--bump-revision", "5", "--mark-compacted")
+        words = ("--profile", "kubernetes", "--bump-revision", "5")
         outcome = done(snapshot_of("3.6"), "--data-dir", tmp_path / "new", *words)
         (facts,) = told(outcome, "bumping latest revision")
         assert facts["bump-amount"] == 5

@@ -171,6 +171,11 @@ def test_log_that_is_kept_apart(tmp_path: Path) -> None:
     assert said.stderr.startswith("Error: detected custom v2 content in both v2store and WAL records. ")
 
 
+def test_an_empty_place_for_the_log_is_none(tmp_path: Path) -> None:
+    data_dir = samples.fresh("v2-auth/3.4/data.tar.gz", tmp_path)
+    assert store_check(data_dir, "--wal-dir", "").stderr == store_check(data_dir).stderr
+
+
 @pytest.mark.parametrize("words", [(), ("a", "--data-dir", "b")])
 def test_one_source_is_needed(words: tuple[str, ...]) -> None:
     outcome = invoke("v2", "check", *words)
