@@ -13,6 +13,7 @@ import click
 from etcdtool import __version__
 from etcdtool.cli._failures import message_of
 from etcdtool.cli._groups import Command, LazyGroup, running_command
+from etcdtool.cli.signals import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,8 +133,8 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return _flushed(leave.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        return stopped.exit_code if isinstance(stopped, StoppedError) else _INTERRUPTED
     except BrokenPipeError:
         _silence_stdout()
         return _BROKEN_PIPE

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -16,6 +18,7 @@ from support.cli import invoke
 from etcdtool import errors
 from etcdtool.cli import _groups, version
 from etcdtool.cli.reference import iter_all_commands
+from etcdtool.cli.signals import StoppedError
 
 HEAVY = (
     "numpy",
@@ -241,6 +244,7 @@ def test_unsupported_form_has_etcdutls_code(sample: object) -> None:
         (errors.EtcdtoolError("key \x1b[2J\u202e"), 1, "Error: key \\x1b[2J\\u202e\n"),
         (PermissionError(13, "Permission denied", "/secret"), 1, "Error: /secret: permission denied\n"),
         (KeyboardInterrupt(), 130, ""),
+        (StoppedError(signal.SIGTERM), 143, ""),
         (BrokenPipeError(32, "Broken pipe"), 141, ""),
     ],
 )
@@ -276,6 +280,22 @@ def test_a_pipe_that_closes_early_is_quiet() -> None:
             [sys.executable, "-m", "etcdtool", "version"], stdout=out, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "etcdtool", "verify", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)}
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not any(tmp_path.rglob("stdin")):  # what comes is spooled there
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130 if number == signal.SIGINT else -number, b"")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_said() -> None:
