@@ -73,14 +73,18 @@ def restore(
     pending = Pending.find(layout)
     if pending is not None and pending.has_data:
         with open_database(source) as database:
-            return _complete(pending, database, options, events)
-    if pending is not None:
-        pending.take_away()
-    layout.refuse_taken()
-    with open_database(source) as database:
-        tell_of_source(database, events)
-        tell_of_owner(layout, options.owner, events)
-        return _restore(database, options, layout, events, progress)
+            restored = _complete(pending, database, options, events)
+    else:
+        if pending is not None:
+            pending.take_away()
+        layout.refuse_taken()
+        with open_database(source) as database:
+            tell_of_source(database, events)
+            tell_of_owner(layout, options.owner, events)
+            restored = _restore(database, options, layout, events, progress)
+    # whoever waits for these lines may take the source away at once
+    _tell_of_all(restored.layout, database.name, events)
+    return restored
 
 
 def simulate(database: Database, *, check: Callable[[Path], Report]) -> Report:
@@ -120,7 +124,7 @@ def _restore(
     database: Database, options: RestoreOptions, layout: Layout, events: Events, progress: Progress | None
 ) -> Restored:
     for place in layout.members:
-        events.tell("restoring snapshot", _facts(database, place))
+        events.tell("restoring snapshot", _facts(database.name, place))
     if not options.skip_hash_check:
         refuse_without_trailer(database)
     first = layout.members[0]
@@ -138,8 +142,8 @@ def _restore(
                 share.number = number
                 output.copy_database(first, place, share)
             output.write_and_prove(place, version, counts)
+        database.file.check_unchanged()
         output.commit(lambda written_hash: marker_content(database, options, written_hash))
-    _tell_of_all(layout, database, events)
     return Restored(layout=layout, version=version, counts=counts, report=report)
 
 
@@ -148,7 +152,6 @@ def _complete(pending: Pending, database: Database, options: RestoreOptions, eve
     events.tell(
         "completed a restore that had been stopped", {"wal-dirs": [str(place.wal_dir) for place in pending.members]}
     )
-    _tell_of_all(pending.layout, database, events)
     return Restored(layout=pending.layout, version=version)
 
 
@@ -165,16 +168,16 @@ class _Share:
             self._progress(self.number * total + done, self._count * total)
 
 
-def _facts(database: Database, place: MemberPlace) -> dict[str, object]:
+def _facts(source: str, place: MemberPlace) -> dict[str, object]:
     return {
-        "path": database.name,
+        "path": source,
         "wal-dir": str(place.wal_dir),
         "data-dir": str(place.data_dir),
         "snap-dir": str(place.data_dir / "member" / "snap"),
     }
 
 
-def _tell_of_all(layout: Layout, database: Database, events: Events) -> None:
+def _tell_of_all(layout: Layout, source: str, events: Events) -> None:
     cluster = layout.members[0].cluster
     for member in cluster.members:
         events.tell(
@@ -188,4 +191,4 @@ def _tell_of_all(layout: Layout, database: Database, events: Events) -> None:
             },
         )
     for place in layout.members:
-        events.tell("restored snapshot", _facts(database, place))
+        events.tell("restored snapshot", _facts(source, place))

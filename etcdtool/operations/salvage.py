@@ -43,13 +43,15 @@ class _Bytes(Protocol):
     @property
     def data(self) -> memoryview: ...
 
+    def check_unchanged(self) -> None: ...
+
 
 class DamagedDatabase(Protocol):
     """An opened file, such as `etcdtool.sources.Database`.
 
     Attributes:
         name: what to call it.
-        file: holds ``data``, all its bytes.
+        file: holds ``data``, all its bytes, and tells whether they have changed.
         data: the same without the trailer.
     """
 
@@ -118,6 +120,7 @@ def salvage(database: DamagedDatabase, target: Path) -> SalvageReport:
         data = map_staged(staged)
         report.written_size = len(data)
         report.findings = _verified(data, str(target))
+        database.file.check_unchanged()
         staged.commit()
     return report
 

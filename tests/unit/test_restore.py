@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -293,6 +294,31 @@ class TestTargets:
         assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == (
             ["deep", "deep/new.etcd"] if exists else []
         )
+
+    def test_a_source_that_changes_meanwhile_leaves_nothing(self, tmp_path: Path) -> None:
+        source = Path(shutil.copy(snapshot_of("3.6"), tmp_path / "s.db"))
+        real = restore_proof.prove
+
+        def prove(*words: Any, **named: Any) -> None:
+            real(*words, **named)
+            os.utime(source)
+
+        with (
+            mock.patch.object(restore_proof, "prove", prove),
+            pytest.raises(EtcdtoolError, match="changed while it was read"),
+        ):
+            restore(source, RestoreOptions(data_dir=tmp_path / "new.etcd"))
+        assert names(tmp_path) == ["s.db"]
+
+    def test_who_is_told_may_take_the_source_away(self, tmp_path: Path) -> None:
+        source = Path(shutil.copy(snapshot_of("3.6"), tmp_path / "s.db"))
+
+        def tell(message: str, *_: object, **__: object) -> None:
+            if message == "added member":
+                source.unlink()
+
+        restore(source, RestoreOptions(data_dir=tmp_path / "new.etcd"), events=mock.Mock(tell=tell))
+        assert names(tmp_path) == ["new.etcd"]
 
     def test_room_is_asked_for_first(self, tmp_path: Path) -> None:
         with (

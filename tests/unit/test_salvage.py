@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import samples
@@ -24,6 +25,7 @@ from etcdtool.model.revision import Revision, pack_revision
 from etcdtool.model.schema import BUCKETS
 from etcdtool.operations.salvage import salvage
 from etcdtool.operations.status import status
+from etcdtool.operations.targets_snapshot import write_sealed
 from etcdtool.operations.verify import verify
 from etcdtool.sources import open_database
 
@@ -221,6 +223,20 @@ def test_nothing_of_etcd_is_an_error(tmp_path: Path) -> None:
     done = invoke("snapshot", "salvage", path, "-o", tmp_path / "out.db")
     assert (done.exit_code, done.stdout) == (10, "")
     assert sorted(found.name for found in tmp_path.iterdir()) == ["noise.db"]
+
+
+def test_a_file_that_changes_meanwhile_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, _ = compacted_database()
+    (tmp_path / "s.db").write_bytes(data)
+
+    def written_to(*words: Any, **named: Any) -> None:
+        write_sealed(*words, **named)
+        os.utime(tmp_path / "s.db")
+
+    monkeypatch.setattr("etcdtool.operations.salvage.write_sealed", written_to)
+    done = invoke("snapshot", "salvage", tmp_path / "s.db", "-o", tmp_path / "out.db")
+    assert (done.exit_code, "changed while it was read" in done.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.db"]
 
 
 @pytest.mark.parametrize("seed", range(12))
