@@ -130,8 +130,11 @@ class _Work:
         self._parts = parts
         self._file = file
         self._hold = hold
-        self._image = Image.open(file.data[:-TRAILER_SIZE] if has_trailer(file.size) else file.data)
-        self._meta = read_meta(self._image)
+        try:
+            self._image = Image.open(file.data[:-TRAILER_SIZE] if has_trailer(file.size) else file.data)
+            self._meta = read_meta(self._image)
+        except FormatError as error:
+            raise error.at(str(file.path)) from error
 
     def run(self, events: Events, progress: Progress | None) -> Migrated:
         """Check, write, and tell."""

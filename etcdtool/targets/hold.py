@@ -89,7 +89,8 @@ class Hold(contextlib.AbstractContextManager["Hold"]):
 
     def _lock(self, path: Path, flags: int, lock: Callable[[int], object]) -> None:
         try:
-            descriptor = os.open(path, flags | os.O_CLOEXEC)
+            # a named pipe would keep us waiting for who writes to it; whoever opens it then refuses it
+            descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
             self._descriptors.append(descriptor)
             lock(descriptor)
         except OSError as error:

@@ -89,3 +89,9 @@ def test_a_process_that_ends_in_time_is_waited_for(files: tuple[Path, Path]) -> 
 def test_a_file_that_is_not_there_is_no_lock(tmp_path: Path) -> None:
     with pytest.raises(EtcdtoolError, match="no such file"):
         Hold(database=tmp_path / "db")
+
+
+def test_a_named_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "db")
+    with Hold(database=tmp_path / "db"):
+        pass

@@ -214,6 +214,14 @@ def test_database_behind_a_link_stays_behind_it(tmp_path: Path) -> None:
     assert len(list(real.parent.glob("db.before-migrate-*"))) == 1
 
 
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    data_dir = samples.fresh("v3-edge/3.6/data.tar.gz", tmp_path)
+    (data_dir / restored.DB).write_bytes(b"")
+    outcome = migrate(data_dir, "3.7")
+    assert outcome.exit_code == 1
+    assert f"in {data_dir / restored.DB}: invalid database" in outcome.stderr
+
+
 def test_any_damage_of_the_database_is_named_or_left_alone(tmp_path: Path) -> None:
     data_dir = samples.fresh("v3-edge/3.6/data.tar.gz", tmp_path)
     database = data_dir / restored.DB
