@@ -52,6 +52,11 @@ def _view(source: str, imported: Imported) -> RecordsView:
     notes = []
     if imported.without_lease:
         notes.append(f"{imported.without_lease} keys hang on a lease that is not there, so that nothing ends them")
+    if imported.exported_revision is not None and imported.exported_revision > imported.revision:
+        notes.append(
+            f"the export went up to revision {imported.exported_revision}, and what came behind {imported.revision} is "
+            "not in it: was it cut short?"
+        )
     counts = {kind: count for kind, count in imported.counts.items() if kind != "export"}
     if not (counts.keys() & {"put", "delete"}):
         notes.append("there is no key in it")

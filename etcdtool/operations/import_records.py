@@ -17,13 +17,14 @@ from etcdtool.formats.bbolt.packer import joined
 from etcdtool.formats.bbolt.pairs_digest import PairsDigest
 from etcdtool.formats.bbolt.writer import KEY_SIZE_MAX
 from etcdtool.model import schema
+from etcdtool.model.compactions import Compactions
 from etcdtool.model.exported import FORM, Delete, Header, Put, Record, bytes_of
 from etcdtool.model.exported_keys import packed
 from etcdtool.model.exported_pairs import pair_of
 from etcdtool.model.revision import pack_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from etcdtool.model.exported import KeyRecord, OtherRecord
     from etcdtool.sources.lines import Lines, Piece
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Records"]
 
 _FIRST_REVISION = 2  # a new store is at revision 1
+_MAIN_SIZE = 8
 _SHOWN_MAX = 200
 _SIGN_BIT = 1 << 63
 _SHORT_HINT = "A line is one record, as etcdtool export writes it."
@@ -63,7 +65,7 @@ class Records:
         header: the first line, None where there is none.
         counts: records by type.
         digests: of each bucket's pairs, once they were given out.
-        revision: the newest main revision of a key.
+        revision: what a server that starts on it calls its revision, once all was read.
         without_lease: keys that hang on a lease which has no record.
     """
 
@@ -218,11 +220,21 @@ class Records:
         if not self.is_exact and self._numbered is None and self.revision > 1:
             mark = pack_revision(self.revision)
             meta[schema.FINISHED_COMPACT_REV] = meta[schema.SCHEDULED_COMPACT_REV] = mark
+        if self.is_exact:
+            self.revision = self._reached(meta)
         for name in schema.BUCKETS:
             if name != schema.KEY:
                 self._others.setdefault(name, {})
         granted = {int.from_bytes(key, "big", signed=True) for key in self._others[schema.LEASE]}
         self.without_lease = sum(count for lease, count in self._leases.items() if lease not in granted)
+
+    def _reached(self, meta: Mapping[bytes, bytes]) -> int:
+        """Return the revision of the last record of a history, or of the compaction that took it."""
+        newest = int.from_bytes(self._last[:_MAIN_SIZE], "big") if self._last else 1
+        try:
+            return max(newest, Compactions.parse(meta).revision)
+        except FormatError:  # it comes as it was
+            return newest
 
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -271,4 +283,4 @@ def _at_record(piece: Piece, place: int, name: str, problem: str, hint: str = ""
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]  # "JSON is malformed"

@@ -32,6 +32,7 @@ class Imported:
         counts: records by type.
         history: whether it holds every revision that the export's source held.
         revision: what a server that starts on it calls its revision.
+        exported_revision: up to which the export went; None where it does not say.
         without_lease: keys that hang on a lease which is not there; servers let them be, without a lease.
     """
 
@@ -40,6 +41,7 @@ class Imported:
     counts: Mapping[str, int]
     history: bool
     revision: int
+    exported_revision: int | None
     without_lease: int
 
 
@@ -72,5 +74,6 @@ def import_snapshot(
         counts=dict(records.counts),
         history=records.is_exact,
         revision=records.revision,
+        exported_revision=records.header.revision if records.header is not None else None,
         without_lease=records.without_lease,
     )

@@ -296,6 +296,27 @@ def test_lines_that_are_wrong(text: str, words: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+def test_json_keeps_its_capitals(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"key":NaN}')
+    outcome = invoke("import", tmp_path / "in.jsonl", "-o", tmp_path / "out.db")
+    assert ": JSON is malformed: invalid character" in outcome.stderr
+
+
+def test_a_history_that_was_cut_short_is_told(tmp_path: Path) -> None:
+    done("export", samples.unpack(SNAPSHOT), "-o", tmp_path / "all.jsonl", "--history")
+    lines = (tmp_path / "all.jsonl").read_bytes().splitlines(keepends=True)
+    last = json.loads(lines[-101])["mod_revision"]
+    for name, kept in (("cut", lines[:-100]), ("whole", lines)):
+        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(kept))
+    cut = done("import", tmp_path / "cut.jsonl", "-o", tmp_path / "cut.db").stdout
+    assert f"the history up to revision {last}\n" in cut
+    assert f"the export went up to revision 1683, and what came behind {last} is not in it" in " ".join(cut.split())
+    whole = done("import", tmp_path / "whole.jsonl", "-o", tmp_path / "whole.db").stdout
+    assert "went up to" not in whole
+    for name, revision in (("cut", last), ("whole", 1683)):
+        assert json.loads(done("hashkv", tmp_path / f"{name}.db", "-w", "json").stdout)["hashRevision"] == revision
+
+
 def test_lines_of_a_person(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(
         '{"key":"a","value":"1"}\n{"key":"b","value_b64":"/w=="}\n{"key":"a","value":"2"}'
