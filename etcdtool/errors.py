@@ -15,6 +15,7 @@ __all__ = [
     "TargetExistsError",
     "UnsupportedVersionError",
     "UsageError",
+    "as_message",
 ]
 
 
@@ -36,6 +37,11 @@ class EtcdtoolError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+def as_message(text: str) -> str:
+    """Return what a library said with a small first letter, as messages have it; JSON stays JSON."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 class UsageError(EtcdtoolError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 
-from etcdtool.errors import FormatError
+from etcdtool.errors import FormatError, as_message
 from etcdtool.model.gotext import ZERO_TIME_TEXT, format_time, json_string, parse_time
 from etcdtool.model.store_v2_tree import INDEX_MAX, PERMANENT, Instant, Node
 
@@ -87,7 +87,7 @@ def recover(data: bytes | memoryview) -> Recovered:
     except RecursionError:
         raise FormatError("v2 store", "nested too deep") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise FormatError("v2 store", _lower_case_first(str(error))) from None
+        raise FormatError("v2 store", as_message(str(error))) from None
     root = stored.root
     if root.expires != PERMANENT:
         raise FormatError("v2 store", "the root has an expiry - at `$.Root.ExpireTime`")
@@ -130,10 +130,6 @@ def _directories(root: Node) -> Iterator[tuple[str, dict[str, Node]]]:
         prefix, children = pending.pop()
         yield prefix, children
         pending += [(f"{prefix}/{name}", node.children) for name, node in children.items() if node.children is not None]
-
-
-def _lower_case_first(message: str) -> str:
-    return message[:1].lower() + message[1:]
 
 
 def dump(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etcdtool.errors import AnswerIsNoError, FormatError
+from etcdtool.errors import AnswerIsNoError, FormatError, as_message
 from etcdtool.operations.conversion_chain import OUTSIDE_PREFIX, UNCLAIMED
 from etcdtool.operations.conversion_report import SCHEMA
 from etcdtool.sources import InputFile
@@ -87,8 +87,7 @@ def _cover_of(path: Path) -> Cover:
     except RecursionError:
         raise FormatError(_WHAT, "nested too deep", where=str(path)) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        text = str(error)
-        raise FormatError(_WHAT, text[:1].lower() + text[1:], where=str(path), hint=_HINT_AGAIN) from None
+        raise FormatError(_WHAT, as_message(str(error)), where=str(path), hint=_HINT_AGAIN) from None
     if report.schema != SCHEMA:
         raise FormatError(_WHAT, f"its schema is {report.schema[:80]!r}, not {SCHEMA!r}", where=str(path))
     reason = _why_no_proof(report)

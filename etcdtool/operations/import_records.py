@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from msgspec import UNSET
 
-from etcdtool.errors import FormatError
+from etcdtool.errors import FormatError, as_message
 from etcdtool.formats.bbolt.packer import joined
 from etcdtool.formats.bbolt.pairs_digest import PairsDigest
 from etcdtool.formats.bbolt.writer import KEY_SIZE_MAX
@@ -263,7 +263,7 @@ def _decoded_line(line: bytes, piece: Piece, place: int, name: str) -> Record:
                 return _put_decoder.decode(line)  # a key, as a person writes it
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as other:
                 problem = str(other)
-        raise _at_record(piece, place, name, _lower(problem), _SHORT_HINT) from error
+        raise _at_record(piece, place, name, as_message(problem), _SHORT_HINT) from error
 
 
 def _lines(piece: Piece) -> list[bytes]:
@@ -280,7 +280,3 @@ def _at_record(piece: Piece, place: int, name: str, problem: str, hint: str = ""
             place -= 1
         number += 1
     return FormatError(f"line {number}", problem[:_SHOWN_MAX], where=name, hint=hint)
-
-
-def _lower(text: str) -> str:
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]  # "JSON is malformed"

@@ -8,7 +8,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from etcdtool.errors import EtcdtoolError, TargetExistsError
+from etcdtool.errors import EtcdtoolError, TargetExistsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ __all__ = [
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCHANGE = 2
 _SYNC_FILE_RANGE_WRITE = 2
+_STDOUT = "-"
 _AT_FDCWD = -100  # linux/fcntl.h
 _STEM_SIZE_MAX = 200
 """Bytes of a name that leave room for the rest of a hidden one; file systems take 255 in all."""
@@ -63,7 +64,9 @@ def hidden_stem(name: str) -> str:
 
 
 def refuse_existing(target: Path) -> None:
-    """Raise when something, even a dangling link, stands where the output would go."""
+    """Raise when something, even a dangling link, stands where the output would go, or stdout is meant."""
+    if str(target) == _STDOUT:
+        raise UsageError("this is written to a file, not to stdout", hint="Give a name other than '-'.")
     if os.path.lexists(target):
         raise TargetExistsError(
             f"{target} exists, and nothing that exists is overwritten", hint="Give another name, or move it away."

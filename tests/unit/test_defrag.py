@@ -272,6 +272,7 @@ def test_a_server_that_comes_meanwhile_keeps_the_old_one(data_dir: Path) -> None
         (["a.db", "-o", "b.db", "--no-keep"], "--wal-dir and --no-keep go with --data-dir"),
         (["--data-dir", "/no/such/folder"], "(stat /no/such/folder/member/snap/db: no such file or directory)"),
         (["/no/such.db", "-o", "/tmp/x.db"], "no such file"),
+        (["a.db", "-o", "-"], "this is written to a file, not to stdout"),
     ],
 )
 def test_wrong_calls_end_with_1(words: list[str], said: str) -> None:

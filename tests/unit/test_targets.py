@@ -107,6 +107,15 @@ def make(path: Path, what: str) -> None:
         path.symlink_to("/nowhere/at/all")
 
 
+@pytest.mark.parametrize(
+    "words", [("compact", "--rev", "5", "a.db"), ("snapshot", "salvage", "a.db"), ("import", "a.jsonl")]
+)
+def test_stdout_is_no_file_of_that_name(words: tuple[str, ...]) -> None:
+    done = invoke(*words, "-o", "-")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "this is written to a file, not to stdout" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["out.db", "out.jsonl"])
 class TestRefusals:
     @pytest.mark.parametrize("what", ["file", "folder", "dangling link"])
