@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from etcdtool.model.bootstrap import bootstrap
 from etcdtool.model.peer_urls import PeerUrlError, parse_initial_cluster
 from etcdtool.operations.resolve import resolve
 from etcdtool.operations.restore_changes import Changes
-from etcdtool.targets import Deferred, Owner, can_be_replaced, is_vacant
+from etcdtool.targets import Deferred, Owner, can_be_replaced, is_vacant, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,8 @@ KUBERNETES_BUMP = 1_000_000_000
 _DEFAULT_PEER_URL = "http://localhost:2380"
 _NOBODY = Owner()
 _MEMBER = "member"
+_ENDING_SIZE = len(".etcd")
+_NAME_SIZE_MAX = 255
 _MARKER = "restore-unfinished.wal"
 """By its ending a server takes the log for one that exists, and by its name it refuses to start on it."""
 
@@ -136,8 +139,16 @@ class Layout:
         return deferred.entries if deferred is not None and len(self.members) == 1 else ()
 
     def is_free(self, folder: Path, *, entries: tuple[str, ...]) -> bool:
-        """Tell whether a folder can become an output."""
-        if not os.path.lexists(folder):
+        """Tell whether a folder can become an output.
+
+        Raises:
+            EtcdtoolError: its name is too long.
+        """
+        try:
+            os.lstat(folder)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise write_error(folder, error) from error
             return True
         try:
             return is_vacant(folder) if entries else can_be_replaced(folder)
@@ -146,6 +157,8 @@ class Layout:
 
     def refuse_taken(self) -> None:
         """Raise when something stands where an output would go, in upstream's words."""
+        if self.wal_root is not None and _is_one_folder(self.root, self.wal_root):
+            raise EtcdtoolError(f"{self.root} and {self.wal_root} are the same folder")
         if not self.is_free(self.root, entries=self.root_entries):
             what = f'data-dir "{self.root}" not empty or could not be read'
             if os.path.lexists(self.root) and not self.root_entries:
@@ -167,7 +180,7 @@ def plan_layout(options: RestoreOptions) -> Layout:
     """
     if options.all_members:
         return _all_members(options)
-    data_dir, wal_dir = options.target, options.wal_dir
+    data_dir, wal_dir = _clean(options.target), _clean(options.wal_dir) if options.wal_dir is not None else None
     cluster = _cluster(options, options.name, options.initial_advertise_peer_urls.split(","))
     below = _below(wal_dir, data_dir) if wal_dir is not None else None
     if wal_dir is None or below == f"{_MEMBER}/wal":
@@ -191,6 +204,7 @@ def _all_members(options: RestoreOptions) -> Layout:
     output, wal_root = options.output, options.wal_dir
     if output is None:
         raise EtcdtoolError("all members need a folder to come to, --output")
+    output, wal_root = _clean(output), _clean(wal_root) if wal_root is not None else None
     if wal_root is not None and (_below(wal_root, output) is not None or _below(output, wal_root) is not None):
         raise EtcdtoolError(f"--wal-dir {wal_root} and --output {output} cannot lie one in the other")
     try:
@@ -236,7 +250,8 @@ def _cluster(options: RestoreOptions, name: str, peer_urls: Sequence[str]) -> Bo
 
 
 def _refuse_name(name: str) -> None:
-    if not name or "/" in name or "\0" in name or name.startswith("."):
+    too_long = len(os.fsencode(name)) + _ENDING_SIZE > _NAME_SIZE_MAX
+    if not name or "/" in name or "\0" in name or name.startswith(".") or too_long:
         raise EtcdtoolError(
             f"a member of the name {name!r} has no folder of that name", hint="Restore it alone, with --data-dir."
         )
@@ -246,6 +261,18 @@ def _deferred(wal_dir: Path) -> Deferred:
     from etcdtool.formats.wal import segment_name  # noqa: PLC0415  of --wal-dir alone
 
     return Deferred(wal_dir, segment_name(0, 0), _MARKER)
+
+
+def _is_one_folder(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _clean(folder: Path) -> Path:
+    """Return a path without ``..``, as a server takes it: what is before that need not be there."""
+    return Path(os.path.normpath(folder))
 
 
 def _below(folder: Path, other: Path) -> str | None:

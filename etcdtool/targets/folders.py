@@ -109,8 +109,6 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             if os.path.lexists(folder):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
             self._make_parents(folder.parent)
-            if folder.is_dir():  # "made/..", which was not there either
-                return
             folder.mkdir(mode=_MODE)
             self._made_parents.append(folder)
 

@@ -215,9 +215,9 @@ class TestTargets:
         assert names(tmp_path) == [data_dir.name, wal_dir.name]
 
     def test_a_path_through_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
-        target = tmp_path / "a/../new.etcd"
-        assert invoke("snapshot", "restore", snapshot_of("3.6"), "--data-dir", target).exit_code == 0
-        assert names(tmp_path) == ["a", "new.etcd"]
+        words = ("--data-dir", tmp_path / "a/../new.etcd", "--wal-dir", tmp_path / "new.etcd/../wal")
+        assert invoke("snapshot", "restore", snapshot_of("3.6"), *words).exit_code == 0
+        assert names(tmp_path) == ["new.etcd", "wal"]
 
     def test_the_folder_is_named_after_the_member(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)

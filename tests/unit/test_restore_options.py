@@ -111,6 +111,7 @@ class TestAllMembers:
             ("a/b=http://10.0.0.1:2380", "a member of the name 'a/b' has no folder of that name"),
             ("=http://10.0.0.1:2380", "a member of the name '' has no folder"),
             ("..=http://10.0.0.1:2380", "a member of the name '..' has no folder"),
+            (f"{'a' * 251}=http://10.0.0.1:2380", "has no folder of that name"),
             ("a=http://10.0.0.1:2380,b=http://10.0.0.1:2380", "has duplicate url"),
             ("a=10.0.0.1:2380", "first path segment in URL cannot contain colon"),
             ("", "--initial-cluster names no member"),
@@ -290,6 +291,15 @@ class TestLogElsewhere:
         done(snapshot_of("3.6"), "--data-dir", tmp_path / "a", "--wal-dir", tmp_path / "a/member/wal")
         done(snapshot_of("3.6"), "--data-dir", tmp_path / "b")
         assert samples.hashes(tmp_path / "a") == samples.hashes(tmp_path / "b")
+
+    @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+    def test_a_link_to_the_data_dir_is_no_other_place(self, dry: tuple[str, ...], tmp_path: Path) -> None:
+        (tmp_path / "new").mkdir()
+        (tmp_path / "link").symlink_to("new")
+        words = ("--data-dir", tmp_path / "new", "--wal-dir", tmp_path / "link", *dry)
+        outcome = run(snapshot_of("3.6"), *words)
+        assert (outcome.exit_code, names(tmp_path), names(tmp_path / "new")) == (1, ["link", "new"], [])
+        assert "are the same folder" in outcome.stderr
 
     @pytest.mark.parametrize("inside", [".", "member", "member/snap", ".."])
     def test_places_that_cannot_be(self, inside: str, tmp_path: Path) -> None:
@@ -503,6 +513,10 @@ class TestDryRun:
             outcome = run(source, "--data-dir", tmp_path / "new", *words, "--dry-run")
             assert (outcome.exit_code, outcome.stdout, names(tmp_path)) == (1, "", ["full"])
             assert message in outcome.stderr
+
+    def test_names_that_are_too_long_are_found(self, tmp_path: Path) -> None:
+        outcome = run(snapshot_of("3.6"), "--data-dir", tmp_path / ("x" * 256), "--dry-run")
+        assert (outcome.exit_code, "file name too long" in outcome.stderr) == (1, True)
 
     def test_room_is_asked_for(self, tmp_path: Path) -> None:
         with mock.patch("os.statvfs", return_value=mock.Mock(f_bavail=10, f_frsize=100)):
