@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.transaction import Transaction
     from etcdtool.operations.restore_events import Events
 
-__all__ = ["clear_alarms", "disable_auth", "drop_lease_orphans"]
+__all__ = ["clear_alarms", "disable_auth", "drop_lease_orphans", "tell_of_alarms"]
 
 _U64 = struct.Struct(">Q")
 _DISABLED, _ENABLED = b"\0", b"\1"
@@ -39,10 +39,26 @@ def clear_alarms(transaction: Transaction, events: Events) -> int:
     """Take every alarm away; return how many stood."""
     if not transaction.has_bucket(schema.ALARM):
         return 0
-    kinds = Counter(_alarm_name(key, value) for key, value in transaction.items(schema.ALARM))
+    kinds = _kinds_of_alarms(transaction)
     cleared = transaction.clear(schema.ALARM)
-    events.tell("cleared alarms", {"alarms": cleared, **dict(sorted(kinds.items()))})
+    events.tell("cleared alarms", {"alarms": cleared, **kinds})
     return cleared
+
+
+def tell_of_alarms(transaction: Transaction, events: Events) -> None:
+    """Warn of alarms that stand afterwards: nobody expects a new cluster that takes no writes."""
+    if transaction.has_bucket(schema.ALARM) and (kinds := _kinds_of_alarms(transaction)):
+        events.tell(
+            "alarms of the old cluster stand in the new one, which refuses writes until etcdctl alarm disarm; "
+            "--clear-alarms takes them away",
+            kinds,
+            warning=True,
+        )
+
+
+def _kinds_of_alarms(transaction: Transaction) -> dict[str, object]:
+    kinds = Counter(_alarm_name(key, value) for key, value in transaction.items(schema.ALARM))
+    return dict(sorted(kinds.items()))
 
 
 def disable_auth(transaction: Transaction, events: Events) -> bool:

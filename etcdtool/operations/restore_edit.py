@@ -18,7 +18,7 @@ from etcdtool.model import schema
 from etcdtool.model.membership import member_id_text
 from etcdtool.model.revision import MAIN_MAX, Revision, pack_revision
 from etcdtool.operations.restore_changes import Counts
-from etcdtool.operations.restore_choices import clear_alarms, disable_auth, drop_lease_orphans
+from etcdtool.operations.restore_choices import clear_alarms, disable_auth, drop_lease_orphans, tell_of_alarms
 from etcdtool.operations.restore_log import TERM
 from etcdtool.operations.restore_version import version_text
 
@@ -85,6 +85,8 @@ def _choices(image: Image, transaction: Transaction, changes: Changes, events: E
     counts = Counts(revision=_latest(transaction))
     if changes.clear_alarms:
         counts.alarms = clear_alarms(transaction, events)
+    else:
+        tell_of_alarms(transaction, events)
     if changes.disable_auth:
         counts.auth = disable_auth(transaction, events)
     if changes.drop_lease_orphans:

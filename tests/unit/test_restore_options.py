@@ -312,8 +312,10 @@ class TestLogElsewhere:
 class TestChanges:
     def test_alarms(self, tmp_path: Path) -> None:
         source = changed(tmp_path / "s.db", lambda one: one.put(b"alarm", NOSPACE, b""))
-        done(source, "--data-dir", tmp_path / "kept")
+        outcome = done(source, "--data-dir", tmp_path / "kept")
+        assert told(outcome, "alarms of the old cluster stand in the new one") == [{"NOSPACE": 1}]
         outcome = done(source, "--data-dir", tmp_path / "new", "--clear-alarms")
+        assert "alarms of the old cluster stand" not in outcome.stderr
         assert told(outcome, "cleared alarms") == [{"alarms": 1, "NOSPACE": 1}]
         kept, new = restored.buckets(tmp_path / "kept"), restored.buckets(tmp_path / "new")
         assert (kept.pop("alarm"), new.pop("alarm")) == ({NOSPACE: b""}, {})
