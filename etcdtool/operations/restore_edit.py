@@ -106,9 +106,9 @@ def _bump(transaction: Transaction, amount: int, events: Events) -> int:
         raise EtcdtoolError("the snapshot has no bucket key, so that there is no revision to bump")
     latest = _latest(transaction)
     bumped = latest + amount
-    if bumped > MAIN_MAX:
+    if bumped >= MAIN_MAX:  # a server needs one more for its next write, or goes down at it
         raise EtcdtoolError(
-            f"--bump-revision {amount} takes revision {latest} beyond the largest there is, {MAIN_MAX}",
+            f"--bump-revision {amount} takes revision {latest} to or beyond the largest there is, {MAIN_MAX}",
             hint="A billion is more than a cluster writes between two backups.",
         )
     events.tell(
