@@ -90,11 +90,15 @@ def test_nothing_found_by_others_is_missed_in_more_faults(
 
 
 def hold_to_be_said(kept: dict[str, str], ask: Callable[[], dict[str, Verdict]], fault: str) -> None:
-    """Check that each tool says what is kept of it; one that reads what lies behind the file says it now and then."""
+    """Check that each tool says what is kept of it; one that reads what lies behind the file says it now and then.
+
+    A hang is no answer within some seconds: on a faster machine there may be one, on a slower one none.
+    """
     unsaid = dict(kept)
     for _ in range(ASKED_AT_MOST):
         said = ask()
-        unsaid = {tool: word for tool, word in unsaid.items() if said[tool].word != word}
+        answers = {tool: {word, said[tool].word} for tool, word in unsaid.items()}
+        unsaid = {tool: unsaid[tool] for tool, words in answers.items() if len(words) > 1 and "hang" not in words}
         if not unsaid:
             return
     pytest.fail(f"{fault}: never said: {unsaid}")
