@@ -97,12 +97,21 @@ class StagedFolder(contextlib.AbstractContextManager["StagedFolder"]):
             self.path = hidden_beside(home / _name_of(target), "etcdtool-partial")
             take_away_left_overs(target, home=home)
             self.path.mkdir(mode=_MODE)
-            self._lock = _locked(self.path)
-            if self._replaced is not None:
-                _dress(self.path, self._replaced)
+            self._begin()
         except OSError as error:
             self._forget_parents()
             raise write_error(target, error) from error
+
+    def _begin(self) -> None:
+        try:
+            self._lock = _locked(self.path)
+            if self._replaced is not None:
+                _dress(self.path, self._replaced)
+        except OSError:  # only root may give a folder away
+            _remove(self.path)
+            if self._lock >= 0:
+                os.close(self._lock)
+            raise
 
     def _make_parents(self, folder: Path) -> None:
         if not folder.is_dir():

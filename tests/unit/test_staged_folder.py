@@ -154,6 +154,17 @@ def test_an_empty_folder_is_replaced_with_its_owner_and_mode(tmp_path: Path) -> 
     assert names(tmp_path) == ["out"]
 
 
+def test_an_owner_that_cannot_be_had_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    refusal = PermissionError(1, "Operation not permitted")
+    with (
+        mock.patch("etcdtool.targets.folders._dress", side_effect=refusal),
+        pytest.raises(EtcdtoolError, match="not permitted"),
+    ):
+        StagedFolder(tmp_path / "out")
+    assert (names(tmp_path), names(tmp_path / "out")) == (["out"], [])
+
+
 def test_what_comes_into_an_empty_folder_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with StagedFolder(tmp_path / "out") as folder:
