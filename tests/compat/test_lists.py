@@ -42,7 +42,8 @@ def told(*words: object) -> str:
 @pytest.mark.parametrize("name", DATABASES)
 def test_pages_are_those_of_bbolt(name: str) -> None:
     path = samples.unpack(name)
-    theirs = bbolt("pages", path)
+    # on a damaged file it reads the freelist beside, and may have printed everything before that panics
+    theirs = max((bbolt("pages", path) for _ in range(3)), key=lambda done: abs(done.returncode))
     ours = invoke("page", path)
     assert ours.exit_code in {0, 3}
     if theirs.returncode == 0:
