@@ -222,8 +222,11 @@ def test_members_of_a_live_cluster_are_equal(tmp_path: Path, rng: random.Random)
         first.etcdctl("compact", "15", "--physical")
         first.etcdctl("user", "add", "alice:pw")
         first.etcdctl("lease", "grant", "1000")
-        time.sleep(1)  # each member applies its log in its own time
         for server in cluster.members:
+            server.etcdctl("get", "/")  # what is linearizable waits until the member has applied the log so far
+            deadline = time.monotonic() + 30
+            while "finished scheduled compaction" not in server.log and time.monotonic() < deadline:
+                time.sleep(0.1)
             server.etcdctl("snapshot", "save", tmp_path / f"{server.name}.db")
         paths = [tmp_path / f"{server.name}.db" for server in cluster.members]
     for path in paths[1:]:

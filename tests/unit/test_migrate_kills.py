@@ -36,10 +36,11 @@ def test_at_any_moment(tmp_path: Path, rng: random.Random, request: pytest.Fixtu
             started = time.monotonic()
             assert zygote.run(["migrate", "--data-dir", data_dir, "--target-version", "3.7"]) == 0
         seconds = time.monotonic() - started
-        for number in range(KILLS_FULL if request.config.getoption("--full") else KILLS):
+        count = KILLS_FULL if request.config.getoption("--full") else KILLS
+        for number, moment in enumerate([0, *(rng.uniform(0, seconds * 1.1) for _ in range(count - 1))]):
             data_dir = samples.fresh(SAMPLE, tmp_path / str(number))
             order = ["migrate", "--data-dir", data_dir, "--target-version", "3.7"]
-            code = zygote.run(order, after_seconds=rng.uniform(0, seconds * 1.1))
+            code = zygote.run(order, after_seconds=moment)
             version, found = content(data_dir)
             assert version in {old, b"3.7.0"}
             assert found == pairs
