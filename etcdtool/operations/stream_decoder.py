@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from etcdtool.errors import EtcdtoolError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import FrameType
 
 __all__ = ["Decoded", "StreamDecoder"]
 
@@ -31,6 +33,7 @@ _TIMES_LONGER_MAX = 8
 _CHUNK_SIZE = 1 << 16
 _TICK_SECONDS = 1.0
 _END_SECONDS = 1.0
+_STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _ONE_A_LINE = "A decoder has to write one line STATUS|DECODED for each line that it reads."
 _PERHAPS_WRONG = f"{_ONE_A_LINE} What is printed may stand beside the wrong entries."
 
@@ -67,37 +70,42 @@ class StreamDecoder:
         on_stderr: gets the lines of its stderr, without line feeds.
 
     Raises:
-        UsageError: no executable is named.
-        EtcdtoolError: it cannot be started.
+        UsageError: at the beginning of the block: no executable is named.
+        EtcdtoolError: likewise: it cannot be started.
     """
 
     def __init__(self, command: str, *, silence_seconds: float, on_stderr: Callable[[bytes], None]) -> None:
+        self._words = command.split(" ")
         self._silence_seconds = silence_seconds
         self._on_stderr = on_stderr
-        self._process = _started(command.split(" "))
-        self._stdin, self._stdout, self._stderr = _pipes(self._process)
         self._unsent = bytearray()
         self._answers, self._complaints = _Lines(), _Lines()
         self._answer_size_max = _LINE_SIZE_MAX
         self._input_is_open = True
         self._deadline = 0.0
         self._selector = selectors.PollSelector()
-        os.set_blocking(self._stdin.fileno(), False)
-        self._selector.register(self._stdin, selectors.EVENT_WRITE)
-        self._selector.register(self._stdout, selectors.EVENT_READ)
-        self._selector.register(self._stderr, selectors.EVENT_READ)
+        self._cleanup = contextlib.ExitStack()
+        self._cleanup.callback(self._selector.close)
 
     def __enter__(self) -> Self:
+        try:
+            with _signals_held():  # between the start and the note of it nothing would end the decoder
+                self._process = _started(self._words)
+                self._stdin, self._stdout, self._stderr = _pipes(self._process)
+                for pipe in (self._stdin, self._stdout, self._stderr):
+                    self._cleanup.callback(pipe.close)
+                self._cleanup.callback(_end, self._process)
+                os.set_blocking(self._stdin.fileno(), False)
+                self._selector.register(self._stdin, selectors.EVENT_WRITE)
+                self._selector.register(self._stdout, selectors.EVENT_READ)
+                self._selector.register(self._stderr, selectors.EVENT_READ)
+        except BaseException:
+            self._cleanup.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
-            if self._process.poll() is None:
-                _end(self._process)
-        finally:
-            self._selector.close()
-            for pipe in (self._stdin, self._stdout, self._stderr):
-                pipe.close()
+        self._cleanup.close()
 
     def decode(self, questions: Iterable[tuple[int, bytes, Shown]]) -> Iterator[tuple[Shown, Decoded]]:
         """Yield what is said of each entry, as it comes.
@@ -273,7 +281,28 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[b
     return stdin, stdout, stderr
 
 
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have signals that stop the program come after the block; only the main thread is ever stopped by one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[signal.Signals, FrameType | None]] = []
+    held = {number: handler for number in _STOPPING if callable(handler := signal.getsignal(number))}
+    for number in held:
+        signal.signal(number, lambda came_number, frame: came.append((signal.Signals(came_number), frame)))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+    for number, frame in came:
+        held[number](number, frame)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)

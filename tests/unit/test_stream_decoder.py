@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from support import samples
@@ -283,6 +284,33 @@ def test_it_ends_with_us(how: str, script: Any, tmp_path: Path) -> None:
             ours.stdout.close()
             assert ours.wait(20) == 141
     assert gone(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_is_started(number: int, script: Any, tmp_path: Path) -> None:
+    start, started = subprocess.Popen, []
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def stopped_meanwhile(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(start(*args, **options))
+        signal.raise_signal(number)
+        return started[0]
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    decoder = StreamDecoder(script("import time\ntime.sleep(600)\n"), silence_seconds=5, on_stderr=print)
+    try:
+        with (
+            mock.patch(f"{StreamDecoder.__module__}.subprocess.Popen", stopped_meanwhile),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            decoder.__enter__()
+    finally:
+        signal.signal(signal.SIGTERM, before[signal.SIGTERM])
+    assert started[0].returncode == -signal.SIGTERM
+    assert {each: signal.getsignal(each) for each in before} == before
 
 
 ANYTHING = """
