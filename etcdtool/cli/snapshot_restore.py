@@ -31,7 +31,9 @@ _KUBERNETES_REASON = (
     "a restore takes the revision back, and controllers that watch would miss changes without noticing (etcd issue "
     "16028); with a revision higher than any they have seen, and all before it compacted, they list everything anew"
 )
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[oO]?[0-7]*|0[bB][01]+|[1-9][0-9]*", re.ASCII)
+_NUMBER = re.compile(
+    r"0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0(?:_?[0-7])*|0[bB](?:_?[01])+|[1-9](?:_?[0-9])*", re.ASCII
+)
 
 
 class _Uint64(click.ParamType[int]):
@@ -46,7 +48,7 @@ class _Uint64(click.ParamType[int]):
         name = param.opts[0] if param is not None else ""
         problem = "invalid syntax" if _NUMBER.fullmatch(text) is None else "value out of range"
         if problem != "invalid syntax":
-            number = int(text, 8) if re.fullmatch(r"0[0-7]+", text) else int(text, 0)
+            number = int(text, 8) if re.fullmatch(r"0[0-7_]+", text) else int(text, 0)
             if number <= _UINT64_MAX:
                 return number
         # not a usage error: for etcdutl it is one like others, with exit code 1

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from etcdtool.errors import FormatError
+from etcdtool.model.gotext import quoted_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,12 +19,15 @@ __all__ = ["GO_SPACE", "PeerUrlError", "canonical_peer_url", "parse_initial_clus
 
 _HTTP_URL = re.compile(r"(https?)://(\[[^\[\]]*\]|[^\[\]:/?#@]*):([0-9]*)", re.IGNORECASE | re.ASCII)
 _UNIX_URL = re.compile(
-    r"(unixs?):(//[\w.~-]+(?::[0-9]*)?(?:/[\w.~/-]*)?|(?:///?)?[\w.~-][\w.~/-]*)", re.IGNORECASE | re.ASCII
+    r"(unixs?):(//[\w.~-]+(?::[0-9]*)?(?:/[\w.~/:-]*)?|(?:///?|/)?[\w.~-][\w.~/-]*|(?:///|/)?[\w.~-][\w.~/:-]*)",
+    re.IGNORECASE | re.ASCII,
 )
 _HOST = re.compile(r"""(?:[\w.~!$&'()*+;=<>"-]|%[89a-fA-F][0-9a-fA-F]|[^\x00-\x7f])*""", re.ASCII)
 _ZONE = re.compile(r"[\w.~-]+", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
-_AUTHORITY = re.compile(r"//(?:[^/?#@]*@)?(\[[^\]/?#]*\]|[^/?#]*?)(:[^:/?#]*)?(?=[/?#]|$)")
+_AUTHORITY = re.compile(r"//([^/?#]*)")
+_PORT = re.compile(r":[0-9]*", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_SCHEME = "has a scheme that is not http, https, unix or unixs"
 _NO_PORT = "does not have the form scheme://host:port"
 
@@ -50,6 +54,9 @@ def canonical_peer_url(text: str) -> str:
         PeerUrlError: it is none.
     """
     url = text.strip(GO_SPACE)
+    if _CONTROL.search(url):
+        shown = quoted_bytes(url.encode("utf-8", "surrogateescape"))
+        raise PeerUrlError("holds a control character", f"parse {shown}: net/url: invalid control character in URL")
     if match := _HTTP_URL.fullmatch(url):
         return f"{match[1].lower()}://{_canonical_host(match[2], url)}:{match[3]}"
     if match := _UNIX_URL.fullmatch(url):
@@ -93,10 +100,16 @@ def _refusal(url: str) -> PeerUrlError:
 
 def _http_refusal(url: str, rest: str) -> PeerUrlError:
     authority = _AUTHORITY.match(rest)
-    host, port = (authority[1], authority[2]) if authority else ("", "")
-    if port and not port[1:].isdecimal():
+    place = authority[1].rpartition("@")[2] if authority else ""
+    host, bracket, port = place.rpartition("]")
+    if not place.startswith("["):
+        host, bracket, port = place.partition(":")
+        port = bracket + port
+    elif not bracket:
+        return PeerUrlError("has a bracket that nothing closes", f"parse \"{url}\": missing ']' in host")
+    if port and not _PORT.fullmatch(port):
         return PeerUrlError(_NO_PORT, f'parse "{url}": invalid port "{port}" after host')
-    if not port or (":" in host and not host.endswith("]")):
+    if not port:
         return PeerUrlError(_NO_PORT, f'URL address does not have the form "host:port": {url}')
     if rest.removeprefix("//").partition("?")[0].partition("#")[0].find("/") >= 0:
         return PeerUrlError("must not contain a path", f"URL must not contain a path: {url}")
@@ -105,6 +118,8 @@ def _http_refusal(url: str, rest: str) -> PeerUrlError:
 
 def _canonical_host(host: str, url: str) -> str:
     if host.startswith("["):
+        if escape := re.search("%(?!25).{0,2}", host[1:-1]):
+            raise _bad_escape(url, escape[0])
         address, percent, zone = host[1:-1].partition("%25")
         try:
             ipaddress.IPv6Address(address)
@@ -115,8 +130,14 @@ def _canonical_host(host: str, url: str) -> str:
             raise PeerUrlError("has a zone that cannot be read", f'parse "{url}": invalid URL escape in {host}')
         return host
     if not _HOST.fullmatch(host):
-        bad = _HOST.sub("", host, count=1)[:1]
+        bad = _HOST.sub("", host, count=1)[:3]
+        if bad.startswith("%"):
+            raise _bad_escape(url, bad)
         reason = "has a character that no host name has"
-        raise PeerUrlError(reason, f'parse "{url}": invalid character "{bad}" in host name')
+        raise PeerUrlError(reason, f'parse "{url}": invalid character "{bad[0]}" in host name')
     escaped = re.sub(r"%..", lambda match: match[0].upper(), host).encode("utf-8", "surrogateescape")
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in escaped)
+
+
+def _bad_escape(url: str, escape: str) -> PeerUrlError:
+    return PeerUrlError("has an escape that no host name has", f'parse "{url}": invalid URL escape "{escape}"')

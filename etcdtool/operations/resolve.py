@@ -19,10 +19,11 @@ def resolve(place: str) -> str:
     import socket  # noqa: PLC0415  most lists of URLs need no look-up
 
     host, _, port = place.rpartition(":")
+    port = port.lstrip("0") or "0"
     deadline = time.monotonic() + _SECONDS_MAX
     while True:
         try:
-            address = str(socket.getaddrinfo(host.strip("[]"), port or None, type=socket.SOCK_STREAM)[0][4][0])
+            address = str(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0][4][0])
         except (OSError, UnicodeError) as error:
             if time.monotonic() + _RETRY_SECONDS > deadline:
                 reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESTORE = "snapshot restore s.db --data-dir new"
+FOR_ONE = "--initial-cluster default="
 CALLS = {
     "version": ["version", "version extra", "--timeout 5s version", "version --timeout 1m30s"],
     "status": [
@@ -64,6 +65,9 @@ CALLS = {
         "snapshot restore bad --data-dir new",
         "snapshot restore s.db --data-dir full",
         RESTORE + " --wal-dir full",
+        RESTORE + " --bump-revision 1_0 --mark-compacted",
+        RESTORE + " --bump-revision 0x_10 --mark-compacted",
+        RESTORE + " --bump-revision 1__0 --mark-compacted",
         RESTORE + " --bump-revision 5",
         RESTORE + " --mark-compacted",
         RESTORE + " --bump-revision x",
@@ -72,6 +76,9 @@ CALLS = {
         RESTORE + " --name n2",
         RESTORE + " --initial-cluster default=http://a",
         RESTORE + " --initial-cluster x",
+        RESTORE + " --initial-cluster default=http://a:1;b=http://c:1",
+        RESTORE + f" {FOR_ONE}http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:02380",
+        RESTORE + f" {FOR_ONE}unix:///a:1 --initial-advertise-peer-urls unix:///a:1",
         RESTORE + " --initial-advertise-peer-urls http://127.0.0.1:2381",
         RESTORE + " --initial-advertise-peer-urls http://localhost:2380/x",
         RESTORE + " --skip-hash-check=maybe",

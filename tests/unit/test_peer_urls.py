@@ -7,6 +7,7 @@ from support import samples
 
 from etcdtool.converters._peer_urls import canonical_peer_url, member_id, parse_registration
 from etcdtool.errors import FormatError
+from etcdtool.model import peer_urls
 
 # answers of types.NewURLs in go.etcd.io/etcd/client/pkg/v3 v3.6.14, built with Go 1.26; None: it returned an error
 GO_ANSWERS = [
@@ -27,6 +28,11 @@ GO_ANSWERS = [
     ("unixs:///run/etcd.sock", "unixs:///run/etcd.sock"),
     ("UNIX://h:1", "unix://h:1"),
     ("unix:sock", "unix:sock"),
+    ("unix:/run/etcd.sock", "unix:/run/etcd.sock"),
+    ("unix:///run/etcd:1", "unix:///run/etcd:1"),
+    ("unix:a:1", "unix:a:1"),
+    ("unix://a:b", None),
+    ("unix://a:1:2", None),
     ("\xa0http://a:1\u3000", "http://a:1"),
     ("", None),
     ("a:1", None),
@@ -58,6 +64,27 @@ def test_urls_are_printed_or_refused_as_go_does(text: str, answer: str | None) -
             canonical_peer_url(text)
     else:
         assert canonical_peer_url(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("http://localhost:2380;b=http://x:1", 'invalid port ":2380;b=http:" after host'),
+        ("http://::1:2380", 'invalid port "::1:2380" after host'),
+        ("http://a:1:2", 'invalid port ":1:2" after host'),
+        ("http://[::1]x:1", 'invalid port "x:1" after host'),
+        ("http://u@[::1:2380", "missing ']' in host"),
+        ("http://[fe80::1%eth0]:2380", 'invalid URL escape "%et"'),
+        ("http://a%20b:1", 'invalid URL escape "%20"'),
+        ("http://a b:1", 'invalid character " " in host name'),
+        ("http://a\tb:1", 'parse "http://a\\tb:1": net/url: invalid control character in URL'),
+        ("http://a@b", 'URL address does not have the form "host:port": http://a@b'),
+    ],
+)
+def test_refusals_have_the_words_of_go(text: str, words: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        peer_urls.canonical_peer_url(text)
+    assert words in caught.value.problem
 
 
 @pytest.mark.parametrize("text", ["http://u:p@a:1", "http://a:1?q", "http://a:1#f"])
