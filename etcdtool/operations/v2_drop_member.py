@@ -52,10 +52,16 @@ __all__ = ["MemberPlan", "plan_member"]
 
 _NAMED_AT_MOST = 3
 _TORN_TAIL = "wal.torn-tail"
+_SYNC = "SYNC"
 _HINT_VERIFY = "etcdtool verify says more. Use another member's data, or let the server replace this member."
 _HINT_SETTLE = (
     "Start the whole cluster once more with the version it ran with, without clients that write v2 keys, stop all "
     "members with SIGTERM, and run this again."
+)
+_HINT_SYNC = (
+    "The leader writes SYNC twice a second as long as a key has a TTL, and what it writes while the others stop stays "
+    "behind. Start the whole cluster once more with the version it ran with, without clients that write v2 keys, stop "
+    "all members with SIGTERM at the same moment, or delete the keys with a TTL before, and run this again."
 )
 _HINT_SETTLE_3_4 = (
     "etcd 3.4 notes in its database how far it came with v3 requests only: start the whole cluster with etcd 3.5, "
@@ -249,12 +255,15 @@ def _refuse_requests(plan: MemberPlan, requests: Sequence[LoggedV2Request]) -> N
     """Refuse where the database has not applied v2 requests yet: no snapshot may stand behind what it has applied."""
     if not requests:
         return
-    named = ", ".join(f"{one.index} {one.request.method} {one.request.path}" for one in requests[:_NAMED_AT_MOST])
+    named = ", ".join(
+        f"{one.index} {one.request.method} {one.request.path}".rstrip() for one in requests[:_NAMED_AT_MOST]
+    )
+    stays = plan.remedy is _HINT_SETTLE and any(one.request.method == _SYNC for one in requests)
     more = f" and {len(requests) - _NAMED_AT_MOST} more" if len(requests) > _NAMED_AT_MOST else ""
     raise AnswerIsNoError(
         f"the log of {plan.path} has v2 requests behind raft index {plan.index}, up to which the database is: "
         f"{named}{more}",
-        hint=plan.remedy,
+        hint=_HINT_SYNC if stays else plan.remedy,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NAME = "m1"
 WITH_V2 = "--enable-v2=true"
 MEBIBYTE = 1 << 20
+REFUSALS, STOPS_MAX = 2, 6
 SNAPSHOT_FRAME = 40
 WORD = 8
 NOBODY: tuple[str, ...] = ()
@@ -245,9 +247,9 @@ def everywhere(cluster: Cluster) -> list[dict[str, Any]]:
     return answers
 
 
-def change_version(cluster: Cluster, version: str) -> None:
+def change_version(cluster: Cluster, version: str, *flags: str) -> None:
     for member in cluster.members:
-        member.version, member.flags = version, ()
+        member.version, member.flags = version, flags
         member.start(wait=False)
     for member in cluster.members:
         member.wait_ready()
@@ -278,6 +280,33 @@ def test_three_members_go_on_to_3_6_and_3_7(three: Cluster, tmp_path: Path) -> N
             member.stop()
         done = invoke("v2", "drop", *data_dirs)
         assert (done.exit_code, done.stdout.count("nothing to drop")) == (0, 3)
+
+
+@pytest.mark.full
+def test_a_key_with_a_ttl_keeps_the_log_from_ending(three: Cluster) -> None:
+    """The leader goes on writing SYNC while the others stop, at each stop again; without such a key it does not."""
+    members = three.members
+    data_dirs = [member.data_dir for member in members]
+    assert members[0].v2("PUT", "/lock", form={"value": "x", "ttl": "5000"})[0] == 201
+    write(members[0])
+    refused = []
+    while len(refused) < STOPS_MAX and refused.count(3) < REFUSALS:
+        time.sleep(1)
+        for member in members:
+            member.stop()
+        done = invoke("v2", "drop", *data_dirs, "--discard", "--dry-run")
+        refused.append(done.exit_code)
+        assert done.exit_code == 0 or (" SYNC" in done.stderr and "delete the keys with a TTL" in done.stderr)
+        change_version(three, "3.5", WITH_V2)
+    assert refused.count(3) == REFUSALS
+    assert members[1].v2("DELETE", "/lock")[0] == 200
+    before = everywhere(three)[0]
+    for member in members:
+        member.stop()
+    done = invoke("v2", "drop", *data_dirs, "--discard")
+    assert done.exit_code == 0, done.stderr
+    change_version(three, "3.6")
+    assert everywhere(three)[0]["members"] == before["members"]
 
 
 @pytest.mark.full

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import faults, samples
+from support import faults, samples, v2_log
 from support.cli import invoke
 from support.processes import locked_as_by_bbolt
 
@@ -190,6 +190,38 @@ def lengthen(log: Path, distance: int) -> None:
         frame = pack_frame(RecordType.STATE, data, crc)
         faults.put(log, offset, frame)
         offset += len(frame)
+
+
+def append(log: Path, *requests: bytes) -> None:
+    """Append entries that nothing has committed, as of a leader whom the others have left."""
+    found = scan([Segment.named(log.name, memoryview(log.read_bytes()))])
+    offset, crc = found.end_offset, found.crc
+    for index, request in enumerate(requests, found.last_index + 1):
+        entry = raft_pb2.Entry(Type=0, Term=found.last_term, Index=index, Data=request)
+        data = entry.SerializeToString()
+        crc = crc32c(data, crc)
+        frame = pack_frame(RecordType.ENTRY, data, crc)
+        faults.put(log, offset, frame)
+        offset += len(frame)
+
+
+@pytest.mark.parametrize(
+    ("methods", "told"),
+    [
+        (("SYNC", "SYNC"), True),
+        (("PUT", "SYNC"), True),
+        (("QGET",), False),
+        (("SYNC", "PUT"), True),
+        (("PUT",), False),
+    ],
+)
+def test_what_the_leader_writes_for_keys_with_a_ttl_is_explained(
+    methods: tuple[str, ...], told: bool, data_dir: Path
+) -> None:
+    append(data_dir / WAL, *(v2_log.v2_request(method, "") for method in methods))
+    done = drop(data_dir, "--discard")
+    assert (done.exit_code, f" {methods[0]}" in done.stderr) == (3, True)
+    assert ("at the same moment, or delete the keys with a TTL" in done.stderr) == told
 
 
 # as many bytes of the record behind its length field as were written, and how many before them were not
