@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.model import schema
+from etcdtool.model.compactions import Compactions
 from etcdtool.model.membership import member_id_text
 from etcdtool.model.revision import MAIN_MAX, Revision, pack_revision
 from etcdtool.operations.restore_changes import Counts
@@ -96,9 +97,15 @@ def _choices(image: Image, transaction: Transaction, changes: Changes, events: E
 
 
 def _latest(transaction: Transaction) -> int:
+    """Return what a server calls the revision, 0 where there is none.
+
+    Servers before 3.4.34 and 3.5.16 compact a deletion at the last revision away: it is known from the mark only then.
+    """
     if not transaction.has_bucket(schema.KEY):
         return 0
-    return next((Revision.parse(key).main for key, _ in transaction.items(schema.KEY, backwards=True)), 0)
+    last = next((Revision.parse(key).main for key, _ in transaction.items(schema.KEY, backwards=True)), 0)
+    compactions = Compactions.parse({key: bytes(value) for key, value in transaction.items(schema.META)})
+    return max(last, compactions.finished, compactions.scheduled)
 
 
 def _bump(transaction: Transaction, amount: int, events: Events) -> int:

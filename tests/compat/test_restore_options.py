@@ -13,7 +13,7 @@ from support import restored, samples
 from support.bbolt_files import applied
 from support.booted import ROOT, served
 from support.cli import invoke
-from support.servers import Cluster, Server, ServerError
+from support.servers import Cluster, Server, ServerError, restore
 
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.bbolt.transaction import Transaction
@@ -90,6 +90,24 @@ def test_old_revisions_are_compacted_for_kubernetes(version: str, tmp_path: Path
         assert "compacted" in watched.stdout + watched.stderr
         written = server.etcdctl_json("put", "/registry/after", "x")
         assert written["header"]["revision"] == answer["header"]["revision"] + 1
+
+
+def test_a_bump_counts_from_a_revision_that_a_compaction_took_away(tmp_path: Path) -> None:
+    """3.4.13 compacts a deletion at the last revision away; etcdutl counts from what is left, and raises nothing."""
+    with Server("3.4", tmp_path / "old") as server:
+        for number in range(9):
+            server.etcdctl("put", "gone", str(number))
+        head = server.etcdctl_json("del", "gone")["header"]["revision"]
+        server.etcdctl("compact", str(head), "--physical")
+        server.etcdctl("snapshot", "save", tmp_path / "s.db")
+    words = ("--bump-revision", "1", "--mark-compacted")
+    ours(tmp_path / "s.db", "--data-dir", tmp_path / "ours", *words)
+    restore("3.7", tmp_path / "s.db", tmp_path / "theirs", bump_revision="1", mark_compacted=True)
+    for name, raised in (("ours", 1), ("theirs", 0)):
+        with Server("3.5", tmp_path / name) as server:
+            assert server.etcdctl_json("get", "gone")["header"]["revision"] == head + raised
+            refused = server.etcdctl("get", "gone", f"--rev={head}", check=False).stderr
+            assert ("required revision has been compacted" in refused) == bool(raised)
 
 
 @pytest.mark.parametrize("version", OLDEST_AND_NEWEST)

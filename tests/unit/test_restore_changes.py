@@ -10,11 +10,14 @@ from support.restoring import changed, done, names, run, snapshot_of, told
 
 from etcdtool.formats.bbolt.page import Image
 from etcdtool.formats.wire import rpc_pb2
+from etcdtool.model import schema
 from etcdtool.model.keyspace import Keyspace
 from etcdtool.model.revision import Revision
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from etcdtool.formats.bbolt.transaction import Transaction
 
 
 NOSPACE = rpc_pb2.AlarmMember(memberID=7, alarm=1).SerializeToString()
@@ -103,6 +106,20 @@ class TestProfile:
         outcome = done(snapshot_of("3.6"), "--data-dir", tmp_path / "new", *words)
         (facts,) = told(outcome, "bumping latest revision")
         assert facts["bump-amount"] == 5
+
+    def test_a_revision_that_a_compaction_took_away_counts(self, tmp_path: Path) -> None:
+        """Of a deletion that is the last change, old servers leave nothing but the mark of the compaction."""
+
+        def compact(one: Transaction) -> None:
+            for mark in (schema.FINISHED_COMPACT_REV, schema.SCHEDULED_COMPACT_REV):
+                one.put(schema.META, mark, bytes(Revision(2000, 0)))
+
+        words = ("--bump-revision", "5", "--mark-compacted", "--data-dir", tmp_path / "new")
+        outcome = done(changed(tmp_path / "s.db", compact), *words)
+        (facts,) = told(outcome, "bumping latest revision")
+        assert facts == {"latest-revision": 2000, "bump-amount": 5, "new-latest-revision": 2005}
+        found = restored.buckets(tmp_path / "new")
+        assert max(found["key"]) == found["meta"][schema.SCHEDULED_COMPACT_REV] == bytes(Revision(2005, 0))
 
     def test_a_revision_without_one_for_the_next_write_is_refused(self, tmp_path: Path) -> None:
         source = changed(tmp_path / "s.db", lambda one: one.put(b"key", bytes(Revision((1 << 63) - 10, 0)), b""))
