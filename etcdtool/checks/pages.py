@@ -75,8 +75,9 @@ CODES = (
     _error("bbolt.page-id", "A page says it is another one."),
     _error(
         "bbolt.page-leaked",
-        "A page is neither in use nor in the freelist. Nothing is lost by that, yet etcdutl refuses the file.",
-        "Use another copy, or defragment.",
+        "A page is neither in use nor in the freelist. Nothing is lost by that, yet etcdutl snapshot status refuses "
+        "the file.",
+        "Nothing is needed to restore: the new database does without it. Defragment a data dir.",
     ),
     _error("bbolt.page-overflow", "A page claims to go on past the last page in use."),
     _error("bbolt.page-shared", "Two pages or buckets lead to one page."),
