@@ -38,6 +38,8 @@ _TAR_MAGIC_OFFSET = 257
 _TAR_SUM_START, _TAR_SUM_STOP = 148, 156
 
 _HINT_COPY = "Fetch or copy the file again and compare its size or checksum."
+_HINT_WINDOW = "Unpack it first, with zstd -d --long=31."
+_TOO_WIDE = "requires too much memory"
 _HINT_LIMIT = "Raise the limit if the file really holds that much."
 
 
@@ -195,6 +197,8 @@ class _Stream:
             for piece in unpacker.pieces(data):
                 self._hand_on(piece)
         except unpacker.failure as error:
+            if _TOO_WIDE in str(error):
+                raise self._error("needs more than 128 MiB of memory to be unpacked", hint=_HINT_WINDOW) from error
             raise self._error(f"is damaged ({error})", hint=_HINT_COPY) from error
         if not unpacker.eof:
             return b""

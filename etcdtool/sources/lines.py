@@ -112,7 +112,7 @@ def open_lines(path: Path) -> Iterator[Lines]:
         file = InputFile.open(place)
         kind = recognise(file.data[:HEAD_SIZE], file.size)
         if kind in _PACKED:
-            place = decompress_file(place, _PACKED[kind], workspace)
+            place = decompress_file(place, _PACKED[kind], workspace, shown=name)
             file = InputFile.open(place)
             kind = recognise(file.data[:HEAD_SIZE], file.size)
         if kind not in _TEXT:

@@ -94,7 +94,7 @@ def _in_file(shown: str, path: Path, workspace: Workspace, packing: tuple[str, .
         raise FormatError("archive", f"packed more than {_NESTING_MAX} times over", where=shown)
     if kind in _COMPRESSED:
         form, word = _COMPRESSED[kind]
-        return _in_file(shown, decompress_file(path, form, workspace), workspace, (word, *packing))
+        return _in_file(shown, decompress_file(path, form, workspace, shown=shown), workspace, (word, *packing))
     if kind is Kind.TAR:
         return _in_tar(shown, path, workspace, ("a tar archive", *packing))
     if kind in _REFUSED:

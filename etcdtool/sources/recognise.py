@@ -38,6 +38,7 @@ class Kind(Enum):
 _MAGIC = (
     (0, b"\x1f\x8b", Kind.GZIP),
     (0, b"\x28\xb5\x2f\xfd", Kind.ZSTD),
+    *((0, bytes([low]) + b"\x2a\x4d\x18", Kind.ZSTD) for low in range(0x50, 0x60)),  # skippable: pzstd begins so
     (257, b"ustar", Kind.TAR),
     (0, b"\xfd7zXZ\x00", Kind.XZ),
     (0, b"BZh", Kind.BZIP2),

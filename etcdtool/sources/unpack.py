@@ -44,8 +44,8 @@ def spool_stdin(workspace: Workspace) -> Path:
     return path
 
 
-def decompress_file(path: Path, packing: Packing, workspace: Workspace) -> Path:
-    """Unpack a gzip or zstd file.
+def decompress_file(path: Path, packing: Packing, workspace: Workspace, *, shown: str) -> Path:
+    """Unpack a gzip or zstd file, which is known to the user as ``shown``.
 
     Raises:
         FormatError: the stream is damaged or cut short; says at which offset.
@@ -59,9 +59,9 @@ def decompress_file(path: Path, packing: Packing, workspace: Workspace) -> Path:
         with path.open("rb") as source, unpacked.open("wb") as out:
             decompress(source, _bounded(out, workspace), packing=packing)
     except FormatError as error:
-        raise error.at(str(path)) from error
+        raise error.at(shown) from error
     except OSError as error:
-        raise SourceError(f"cannot unpack {path}: {(error.strerror or str(error)).lower()}") from error
+        raise SourceError(f"cannot unpack {shown}: {(error.strerror or str(error)).lower()}") from error
     return unpacked
 
 

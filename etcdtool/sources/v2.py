@@ -98,7 +98,8 @@ def _open_file(shown: str, path: Path, workspace: Workspace, depth: int = 0) -> 
     if depth > _NESTING_MAX:
         raise FormatError("archive", f"packed more than {_NESTING_MAX} times over", where=shown)
     if kind in _COMPRESSED:
-        yield from _open_file(shown, decompress_file(path, _COMPRESSED[kind], workspace), workspace, depth + 1)
+        unpacked = decompress_file(path, _COMPRESSED[kind], workspace, shown=shown)
+        yield from _open_file(shown, unpacked, workspace, depth + 1)
     elif kind is Kind.TAR:
         yield from _open_tar(shown, path, workspace, depth)
     elif kind is Kind.SNAP:

@@ -41,8 +41,15 @@ def snapshot() -> Path:
     return samples.unpack(SNAPSHOT)
 
 
+def pzstd(data: bytes) -> bytes:
+    """Compress as pzstd does: in front of each frame a skippable one with its size."""
+    frames = [zstandard.compress(data[at : at + 100_000]) for at in range(0, len(data), 100_000)]
+    return b"".join(b"\x50\x2a\x4d\x18\x04\0\0\0" + len(frame).to_bytes(4, "little") + frame for frame in frames)
+
+
 @pytest.mark.parametrize(
-    "pack", [gzip.compress, zstandard.ZstdCompressor().compress, lambda data: gzip.compress(gzip.compress(data))]
+    "pack",
+    [gzip.compress, zstandard.ZstdCompressor().compress, pzstd, lambda data: gzip.compress(gzip.compress(data))],
 )
 def test_packed_and_through_stdin(
     snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
@@ -55,6 +62,13 @@ def test_packed_and_through_stdin(
         done = invoke("snapshot", "status", "-")
     assert done.exit_code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["packed"]
+
+
+def test_what_came_through_stdin_is_called_so(snapshot: Path) -> None:
+    cut = gzip.compress(snapshot.read_bytes())[:-100]
+    with mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(cut))):
+        done = invoke("snapshot", "status", "-")
+    assert "in stdin: is cut short" in done.stderr
 
 
 def test_a_data_dir_its_parts_and_its_database() -> None:
