@@ -58,7 +58,7 @@ def marker_content(database: Database, options: RestoreOptions, written_hash: in
 def _order(database: Database, options: RestoreOptions) -> str:
     """Return a digest of source and options; names and URLs are in the log, which is compared itself."""
     source = database.trailer or sha256_of(database.data)
-    words = (source, database.size, options.changes, options.for_version)
+    words = (source, database.size, options.changes, options.for_version, options.owner, options.mode)
     return hashlib.sha256(repr(words).encode()).hexdigest()
 
 

@@ -93,7 +93,9 @@ class TestLogElsewhere:
         assert names(tmp_path / "wal") == [LOG]
 
     @pytest.mark.parametrize(
-        "words", [("--disable-auth",), ("--for-version", "3.5"), ("--initial-cluster-token", "x")], ids=str
+        "words",
+        [("--disable-auth",), ("--for-version", "3.5"), ("--initial-cluster-token", "x"), ("--mode", "0750")],
+        ids=str,
     )
     def test_other_options_do_not(self, words: tuple[str, ...], tmp_path: Path) -> None:
         self.stopped(tmp_path, before="log")
