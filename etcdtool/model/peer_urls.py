@@ -101,10 +101,9 @@ def _refusal(url: str) -> PeerUrlError:
 def _http_refusal(url: str, rest: str) -> PeerUrlError:
     authority = _AUTHORITY.match(rest)
     place = authority[1].rpartition("@")[2] if authority else ""
-    host, bracket, port = place.rpartition("]")
+    bracket, port = place.rpartition("]")[1:]
     if not place.startswith("["):
-        host, bracket, port = place.partition(":")
-        port = bracket + port
+        port = place[place.find(":") :] if ":" in place else ""
     elif not bracket:
         return PeerUrlError("has a bracket that nothing closes", f"parse \"{url}\": missing ']' in host")
     if port and not _PORT.fullmatch(port):
