@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etcdtool.checks import datadir
+from etcdtool.checks import datadir, snap
 from etcdtool.errors import AnswerIsNoError, FormatError
 from etcdtool.findings import Severity
 from etcdtool.formats.raft import ConfState, EntryType
@@ -54,6 +54,10 @@ _NAMED_AT_MOST = 3
 _TORN_TAIL = "wal.torn-tail"
 _SYNC = "SYNC"
 _HINT_VERIFY = "etcdtool verify says more. Use another member's data, or let the server replace this member."
+_HINT_SNAP = (
+    "Rename the file, .broken behind its name, as a server does that comes to it, and run this again: where an older "
+    "one or the log reaches far enough back, nothing is lost by that."
+)
 _HINT_SETTLE = (
     "Start the whole cluster once more with the version it ran with, without clients that write v2 keys, stop all "
     "members with SIGTERM, and run this again."
@@ -166,9 +170,8 @@ def _usable_log(path: Path, check: LogCheck) -> Scan:
     if errors or check.log is None:
         first = errors[0]
         where = f"{path}/{first.where}"
-        raise FormatError(
-            "data dir", f"{first.code}: {first.detail}", offset=first.offset, where=where, hint=_HINT_VERIFY
-        )
+        hint = _HINT_SNAP if first.code == snap.UNREADABLE.code else _HINT_VERIFY
+        raise FormatError("data dir", f"{first.code}: {first.detail}", offset=first.offset, where=where, hint=hint)
     return check.log
 
 

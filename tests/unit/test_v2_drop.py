@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from support import faults, samples, v2_log
@@ -382,6 +383,16 @@ def test_a_damaged_one_is_refused(recipe: str, data_dir: Path) -> None:
     before = samples.hashes(data_dir)
     assert drop(data_dir, "--discard").exit_code == 10
     assert samples.hashes(data_dir) == before
+
+
+def test_a_damaged_snap_may_be_put_aside(data_dir: Path) -> None:
+    newest = max((data_dir / "member/snap").glob("*.snap"))
+    wanted = in_json(data_dir, "--discard", "--dry-run")
+    faults.flip(newest, 200)
+    done = drop(data_dir, "--discard")
+    assert (done.exit_code, ".broken behind its name" in done.stderr) == (10, True)
+    newest.rename(f"{newest}.broken")
+    assert in_json(data_dir, "--discard") == {**wanted, "result": "dropped", "findings": mock.ANY}
 
 
 def test_a_database_ahead_of_the_log_is_refused(data_dir: Path) -> None:
