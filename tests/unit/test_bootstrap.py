@@ -87,3 +87,5 @@ def test_a_host_that_is_not_there_is_asked_for_again(monkeypatch: pytest.MonkeyP
 def test_addresses_come_with_their_port() -> None:
     assert resolving.resolve("127.0.0.1:2380") == "127.0.0.1:2380"
     assert resolving.resolve("[::1]:2380") == "[::1]:2380"
+    assert resolving.resolve("127.0.0.1:02380") == "127.0.0.1:2380"
+    assert resolving.resolve("127.0.0.1:") == "127.0.0.1:0"

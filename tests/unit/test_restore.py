@@ -143,6 +143,8 @@ REFUSALS: list[tuple[tuple[str, ...], int, str]] = [
     ((), 128, "--mark-compacted required if --revision-bump > 0"),
     (("--bump-revision=x",), 1, 'invalid argument "x" for "--bump-revision" flag: strconv.ParseUint: parsing "x": inv'),
     (("--bump-revision=18446744073709551616",), 1, "value out of range"),
+    (("--bump-revision=1__0",), 1, 'strconv.ParseUint: parsing "1__0": invalid syntax'),
+    (("--bump-revision=9_223_372_036_854_775_807", "--mark-compacted"), 1, "beyond the largest there is"),
     (("--mark-compacted=maybe",), 1, 'strconv.ParseBool: parsing "maybe": invalid syntax'),
     (("--name", "n2"), 1, 'couldn\'t find local name "n2" in the initial cluster configuration'),
     (("--initial-advertise-peer-urls", ""), 1, "URL scheme must be http, https, unix, or unixs: "),
