@@ -22,8 +22,16 @@ from etcdtool.formats.raft import EntryType
 from etcdtool.model import schema
 from etcdtool.model.backend import CLUSTER_VERSION
 from etcdtool.model.compactions import read_bucket
+from etcdtool.model.membership import member_id_text
 from etcdtool.model.migration import detect_version
-from etcdtool.model.raft_log import V2Request, V3Request, parse_request, parse_version_set
+from etcdtool.model.raft_log import (
+    ConfChangeType,
+    V2Request,
+    V3Request,
+    parse_conf_change,
+    parse_request,
+    parse_version_set,
+)
 from etcdtool.model.semver import SemanticVersion
 from etcdtool.model.store_v2 import Store, cluster_version
 from etcdtool.model.store_v2_members import VERSION_PATH
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from etcdtool.formats.bbolt.page import Image
-    from etcdtool.formats.wal import Scan
+    from etcdtool.formats.wal import Entry, Scan
     from etcdtool.model.schema import Version
     from etcdtool.operations.verify_log import LogCheck
 
@@ -57,10 +65,17 @@ _HINT_OWN_REQUESTS = (
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked for in a log: by v2 requests, and versions that the cluster is set to, each with its index."""
+    """What is asked for in a log.
 
-    requests: tuple[LoggedV2Request, ...]
-    versions: tuple[tuple[int, str], ...]
+    Attributes:
+        requests: of v2.
+        versions: that the cluster is set to, each with its index.
+        founder: id of the member that the very first entry adds, 0 where it adds none or is not in the log any more.
+    """
+
+    requests: tuple[LoggedV2Request, ...] = ()
+    versions: tuple[tuple[int, str], ...] = ()
+    founder: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +85,7 @@ class MemberFiles:
     Attributes:
         name: what to call the data dir.
         log: its log and ``.snap`` files.
-        meta, cluster: buckets of its database; None where there is none.
+        meta, cluster, members: buckets of its database; None where there is none.
         damage: what is wrong with the database, where these cannot be read.
     """
 
@@ -78,6 +93,7 @@ class MemberFiles:
     log: LogCheck
     meta: Mapping[bytes, bytes] | None = None
     cluster: Mapping[bytes, bytes] | None = None
+    members: Mapping[bytes, bytes] | None = None
     damage: Finding | None = None
     _asked: _Asked | None = None
     _store: Store | None = None
@@ -90,7 +106,11 @@ class MemberFiles:
         try:
             opened = image()
             member = cls(
-                name=name, log=log, meta=read_bucket(opened, schema.META), cluster=read_bucket(opened, schema.CLUSTER)
+                name=name,
+                log=log,
+                meta=read_bucket(opened, schema.META),
+                cluster=read_bucket(opened, schema.CLUSTER),
+                members=read_bucket(opened, schema.MEMBERS),
             )
             member.applied_index()  # says so here where it is none
             detect_version(member.meta or {})
@@ -107,7 +127,7 @@ class MemberFiles:
         """
         if self._asked is None:
             start = min(self.start_index(_FIRST_WITHOUT_V2), self.start_index(_FIRST_FROM_RECORD))
-            self._asked = _read(self.log.log, start) if self.log.log is not None else _Asked((), ())
+            self._asked = _read(self.log.log, start) if self.log.log is not None else _Asked()
         return self._asked
 
     def store(self) -> Store:
@@ -204,6 +224,7 @@ def outlook(member: MemberFiles, version: Version) -> Outlook:
         *_storage(member, version),
         *_cluster_version(member, version, start),
         *_database(member, version, start),
+        *_founder(member, version, start),
     )
     return Outlook(version=version, start_index=start, content=content, requests=requests, others=others)
 
@@ -251,7 +272,10 @@ def _agreed(member: MemberFiles, version: Version) -> str:
 
 def _read(log: Scan, start: int) -> _Asked:
     requests, versions = [], []
+    founder = 0
     for entry in log.entries(start + 1):
+        if entry.index == 1 and entry.type == EntryType.CONF_CHANGE:
+            founder = _added(entry)
         if entry.type != EntryType.NORMAL or not entry.data:
             continue
         data = bytes(entry.data)
@@ -268,7 +292,15 @@ def _read(log: Scan, start: int) -> _Asked:
                 versions.append((entry.index, parse_version_set(request.body)))
         except FormatError as error:
             raise error.at(f"raft entry {entry.index}") from error
-    return _Asked(tuple(requests), tuple(versions))
+    return _Asked(tuple(requests), tuple(versions), founder)
+
+
+def _added(entry: Entry) -> int:
+    try:
+        change = parse_conf_change(entry.type, entry.data)
+    except FormatError as error:
+        raise error.at(f"raft entry {entry.index}") from error
+    return change.node_id if change.type is ConfChangeType.ADD_NODE else 0
 
 
 def _database(member: MemberFiles, version: Version, start: int) -> Iterator[Finding]:
@@ -282,6 +314,24 @@ def _database(member: MemberFiles, version: Version, start: int) -> Iterator[Fin
             member.name,
             f"etcd {_text(version)} needs a database that has applied raft index {start}, and {where}",
             "Let etcdtool convert make a v3 snapshot of v2 data; else use another member's data",
+        )
+
+
+def _founder(member: MemberFiles, version: Version, start: int) -> Iterator[Finding]:
+    """Look whether the cluster's first member is added twice: refused the second time, it leaves raft without a voter.
+
+    3.4 writes members into the database at once, and how far the log is applied with the first request of v3.
+    """
+    founder = member.asked().founder
+    if version < _FIRST_WITHOUT_V2 or start or not founder or member.applied_index():
+        return
+    if member_id_text(founder).encode() in (member.members or {}):
+        yield _error(
+            "boot.member-twice",
+            member.name,
+            f"etcd {_text(version)} adds member {member_id_text(founder)} from the log, and the database has it, "
+            "without a note of how far the log is applied",
+            "No v3 request was ever made: run it with 3.5 first, which it has to go through anyway",
         )
 
 

@@ -158,6 +158,23 @@ def test_what_3_5_writes(name: str, tmp_path: Path) -> None:
         assert starts(version, data_dir) == found["etcd"][version]["starts"]
 
 
+def test_what_3_4_leaves_where_nobody_wrote(tmp_path: Path) -> None:
+    server = real.Server("3.4", tmp_path / "made")
+    try:
+        server.start(wait=False)  # asked for its health, it would have that read by its log
+        deadline = time.monotonic() + 60
+        while "set the initial cluster version" not in server.log:
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.1)
+    finally:
+        server.close()
+    found = checked(tmp_path / "made")
+    assert [one["others"] for one in found["etcd"].values()] == [["boot.member-twice"]] * 2
+    assert not found["etcd"]["3.6"]["requests"]
+    with pytest.raises(real.ServerError, match="removed all voters"):
+        real.Server("3.6", tmp_path / "made").__enter__()
+
+
 def test_dir_of_a_running_server_is_looked_at_with_a_warning(tmp_path: Path) -> None:
     with real.Server("3.5", tmp_path / "data", V2) as server:
         server.v2("PUT", "/a", form={"value": "1"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import samples
+from support.bbolt_files import written
 from support.cli import Outcome, invoke
 from support.v2_log import History, v2_request, write_member
 
@@ -119,6 +120,20 @@ def test_one_version_can_be_asked_for() -> None:
     assert outcome.exit_code == 3
     assert "boot.storage-version" in outcome.stdout
     assert "boot.cluster-version" in outcome.stdout
+
+
+def test_a_member_that_the_database_has_and_the_log_adds_again(tmp_path: Path) -> None:
+    """What 3.4 leaves where nobody ever made a v3 request."""
+    data_dir = write_member(tmp_path, 1, History().with_voters(1), commit=1)
+    member = (b"1", b'{"id":1}')
+    index = (b"consistent_index", (1).to_bytes(8, "big"))
+    found = {}
+    for name, members, meta in (("neither", (), ()), ("3.4", (member,), ()), ("3.5", (member,), (index,))):
+        buckets = {b"members": members, b"members_removed": (), b"meta": meta}
+        (data_dir / "member/snap/db").write_bytes(written(buckets, page_size=4096))
+        exit_code, answer = checked(data_dir)
+        found[name] = (exit_code, codes(answer))
+    assert found == {"neither": (0, []), "3.4": (3, ["boot.member-twice"] * 2), "3.5": (0, [])}
 
 
 def test_requests_of_members_stop_3_7_alone(tmp_path: Path) -> None:
