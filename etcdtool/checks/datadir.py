@@ -85,10 +85,11 @@ INDEX_AT_RECEIVED = Code(
 )
 INDEX_BEYOND_COMMIT = Code(
     code="datadir.index-beyond-commit",
-    severity=Severity.WARNING,
-    meaning="The database has applied entries that the log has, but does not call committed. A power failure can leave "
-    "it so; a database and a log of different moments look the same.",
-    remedy="None is needed after a power failure. Otherwise make the copy anew, with the server stopped.",
+    severity=Severity.NOTE,
+    meaning="The database has applied entries that the log has, but does not call committed. That it is committed is "
+    "written with the entry that follows, so a server that was killed leaves it so, from 3.6 on nearly always; a "
+    "power failure does too, and so do a database and a log of different moments.",
+    remedy="None is needed after a kill or a power failure. Otherwise make the copy anew, with the server stopped.",
 )
 TERM = Code(
     code="datadir.term",

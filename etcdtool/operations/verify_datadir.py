@@ -123,6 +123,9 @@ class DataDirCheck:
         start = log.start_snap
         # beside a running server the .snap may be of a later moment than the copy of the database
         snap_index = start.index if start is not None and not self.in_use else 0
+        last_index = max(log.log.last_index, snap_index)
+        # and it holds back the commit index of the last entry until it writes the next one
+        commit_index = last_index if self.in_use else max(log.log.hard_state.commit, snap_index)
         row = stored.index - log.log.first_index
         log_term = log.log.terms[row] if 0 <= row < log.log.entry_count else None
         return datadir.Applied(
@@ -130,8 +133,8 @@ class DataDirCheck:
             index=stored.index,
             term=stored.term,
             snap_index=snap_index,
-            commit_index=max(log.log.hard_state.commit, snap_index),
-            last_index=max(log.log.last_index, snap_index),
+            commit_index=commit_index,
+            last_index=last_index,
             log_term=log_term,
             received=frozenset(map(_received_index, self.parts.received)),
         )

@@ -9,12 +9,14 @@ import pytest
 from support import samples
 from support.bbolt_files import written
 from support.faults import copy_dir, put
+from support.processes import locked_as_by_bbolt
 from support.v2_log import CLUSTER_ID, History, url_of, write_member
 from support.wal_files import frame_offsets, read_segments
 
 from etcdtool.checks import registry
 from etcdtool.checks.policy import Policy
 from etcdtool.errors import SourceError, UsageError
+from etcdtool.findings import Severity
 from etcdtool.formats.raft import HardState
 from etcdtool.formats.wal import WalWriter, pack_metadata
 from etcdtool.model.membership import Member
@@ -101,7 +103,16 @@ def test_databases_that_do_not(member: Path, facts: dict[str, object], code: str
 def test_a_database_ahead_of_the_commit_index(tmp_path: Path) -> None:
     root = write_member(tmp_path, 1, history(), commit=6)
     database(root / "member/snap/db", 7)
-    assert codes(root) == {"datadir.index-beyond-commit"}
+    report = verify_source(root).report
+    assert [(one.code, one.severity) for one in report.findings] == [("datadir.index-beyond-commit", Severity.NOTE)]
+
+
+def test_nothing_is_said_of_it_beside_a_running_server(tmp_path: Path) -> None:
+    """It writes that an entry is committed with the next one."""
+    root = write_member(tmp_path, 1, history(), commit=6)
+    path = database(root / "member/snap/db", 7)
+    with locked_as_by_bbolt(path):
+        assert codes(root, VerifyOptions(live=True)) == set()
 
 
 def test_a_change_of_members_between_the_database_and_the_commit_index(tmp_path: Path) -> None:
