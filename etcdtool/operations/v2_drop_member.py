@@ -156,6 +156,7 @@ def plan_member(path: Path, parts: DataDir, version: Version) -> MemberPlan:
     behind = [one for one in v2_requests_behind(log, member.base_index) if _is_refused(one, version)]
     plan.content = V2Content.of(store)
     if behind or had_content:
+        _refuse_uncommitted(plan)
         _refuse_requests(plan, [one for one in behind if one.index > plan.index])
         _plan_snap(plan, store, conf_state)
         _plan_record(plan, conf_state)
@@ -205,12 +206,6 @@ def _check_index(plan: MemberPlan) -> None:
             f"{member.base_index}",
             hint="Start the server once: it takes the database that its leader has sent. Then run this again.",
         )
-    if index > plan.log.hard_state.commit:
-        raise AnswerIsNoError(
-            f"the database of {plan.path} has applied raft index {index}, and the log has committed "
-            f"{plan.log.hard_state.commit} only, as after a kill or a power failure",
-            hint=plan.remedy,
-        )
     term = member.term_at(index)
     assert term is not None
     plan.term = term
@@ -252,6 +247,17 @@ def _check_conf_state(plan: MemberPlan, conf_state: ConfState) -> None:
 
 def _is_refused(request: LoggedV2Request, version: Version) -> bool:
     return any(refuser <= version for refuser in request.refused_by)
+
+
+def _refuse_uncommitted(plan: MemberPlan) -> None:
+    """Refuse a database that is ahead of the commit index: no server believes a record of a snapshot that is."""
+    commit_index = plan.log.hard_state.commit
+    if plan.index > commit_index:
+        raise AnswerIsNoError(
+            f"the database of {plan.path} has applied raft index {plan.index}, and the log has committed "
+            f"{commit_index} only, as after a kill or a power failure",
+            hint=plan.remedy,
+        )
 
 
 def _refuse_requests(plan: MemberPlan, requests: Sequence[LoggedV2Request]) -> None:

@@ -10,14 +10,17 @@ from unittest import mock
 
 import pytest
 from support import faults, samples, v2_log
+from support.bbolt_files import written
 from support.cli import invoke
 from support.processes import locked_as_by_bbolt
+from support.v2_log import History, url_of, write_member
 
 from etcdtool.formats.digest import crc32c
 from etcdtool.formats.snap import parse_snap_file
 from etcdtool.formats.wal import RecordType, Segment, scan
 from etcdtool.formats.wal.records import pack_frame
 from etcdtool.formats.wire import raft_pb2
+from etcdtool.model.membership import Member
 from etcdtool.model.store_v2 import Store, cluster_version, members
 from etcdtool.operations.v2_drop_content import holds_more_than_members
 
@@ -109,6 +112,22 @@ def test_it_adds_a_file_and_a_record_and_changes_nothing_else(how: str, data_dir
     done = drop(data_dir)
     assert (done.exit_code, "nothing to drop" in done.stdout) == (0, True)
     assert samples.hashes(data_dir) == after
+
+
+def test_a_kill_matters_only_where_something_is_to_be_dropped(tmp_path: Path) -> None:
+    """The database is ahead of the commit index then, and so would be the record."""
+    member = Member(id=1, peer_urls=(url_of(1),))
+    pairs = [(b"consistent_index", (2).to_bytes(8, "big")), (b"term", (1).to_bytes(8, "big"))]
+    buckets = {b"members": [(b"1", member.as_json().encode())], b"meta": pairs}
+    answers = []
+    for name in ("v3", "v2"):
+        history = History().with_voters(1)
+        history = history.v3_put(b"k", b"v") if name == "v3" else history.put("/k", "v")
+        made = write_member(tmp_path / name, 1, history, commit=1)
+        (made / "member/snap/db").write_bytes(written(buckets, page_size=4096))
+        done = drop(made, "--discard")
+        answers.append((done.exit_code, done.stdout.count("nothing to drop"), "has committed 1 only" in done.stderr))
+    assert answers == [(0, 1, False), (3, 0, True)]
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(data_dir: Path, report: Path) -> None:
