@@ -8,7 +8,7 @@ from __future__ import annotations
 from etcdtool.checks.codes import Code
 from etcdtool.findings import Severity
 
-__all__ = ["CODES", "LAYOUT", "MISSING", "NAME", "NOT_IN_LOG", "NO_START", "STORE", "UNREADABLE"]
+__all__ = ["CODES", "LAYOUT", "MISSING", "NAME", "NOT_IN_LOG", "NO_START", "RECORD_ALONE", "STORE", "UNREADABLE"]
 
 UNREADABLE = Code(
     code="snap.unreadable",
@@ -48,6 +48,13 @@ NO_START = Code(
     remedy="Look for the .snap files, or use another member's data. The database alone can be restored with "
     "snapshot restore --skip-hash-check.",
 )
+RECORD_ALONE = Code(
+    code="snap.record-alone",
+    severity=Severity.NOTE,
+    meaning="The log has a record of a newer .snap than there is, and the data are of 3.7 or later. Servers since then "
+    "start from the record and the database, and those of 3.8 write no .snap any more.",
+    remedy="None is needed, as long as the data do not go back to 3.6, which needs the file.",
+)
 LAYOUT = Code(
     code="snap.layout",
     severity=Severity.WARNING,
@@ -55,4 +62,4 @@ LAYOUT = Code(
     "mind, but the file was changed after it was written.",
     remedy="Look at the disk, and compare with another copy.",
 )
-CODES = (UNREADABLE, NAME, STORE, NOT_IN_LOG, MISSING, NO_START, LAYOUT)
+CODES = (UNREADABLE, NAME, STORE, NOT_IN_LOG, MISSING, NO_START, RECORD_ALONE, LAYOUT)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from etcdtool.checks import wal
 from etcdtool.errors import EtcdtoolError, FormatError, SourceError
 from etcdtool.findings import Finding, Severity
+from etcdtool.model.migration import detect_version
 from etcdtool.model.v2_content import StoredPath, is_custom, stored_paths
 from etcdtool.operations.boot_outlook import MemberFiles, Outlook, outlook
 from etcdtool.operations.v2_member import MemberLog
@@ -128,7 +129,8 @@ class _Checking:
 
     def run(self) -> V2Check:
         result, log = self._result, self._member.log.log
-        result.findings.extend(one for one in self._member.log.findings if one.severity is Severity.ERROR)
+        found = self._member.log.findings_for(detect_version(self._member.meta or {}))
+        result.findings.extend(one for one in found if one.severity is Severity.ERROR)
         if log is not None:
             result.log_range = (log.first_index, log.last_index)
             result.commit_index = log.hard_state.commit

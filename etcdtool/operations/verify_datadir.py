@@ -11,6 +11,7 @@ from etcdtool.findings import Report
 from etcdtool.formats.bbolt import cursor
 from etcdtool.model import schema
 from etcdtool.model.membership import parse_member
+from etcdtool.model.migration import detect_version
 from etcdtool.model.store_v2 import cluster_version, members
 from etcdtool.operations.v2_log_end import missing_end
 from etcdtool.operations.v2_member import MemberLog
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from etcdtool.findings import Finding
     from etcdtool.model.membership import Member
+    from etcdtool.model.semver import SemanticVersion
     from etcdtool.sources import DataDir
 
     Progress = Callable[[int, int], None]
@@ -78,10 +80,11 @@ class DataDirCheck:
             report.extend(verify(self.database, progress=self.progress, depth=self.depth).findings)
         log = LogCheck(parts=self.parts, in_use=self.in_use)
         log.read()
-        report.extend(log.findings)
+        stored = stored_in(self.database)
+        report.extend(log.findings_for(stored.version if stored is not None else None))
         if log.log is not None:
             self.cluster_id = log.log.cluster_id
-        report.extend(self._check_together(log))
+        report.extend(self._check_together(log, stored))
         report.extend(self._check_received(log))
         report.extend(datadir.check_leftovers(self.parts.ignored))
         if not self.in_use:
@@ -89,8 +92,7 @@ class DataDirCheck:
                 file.check_unchanged()
         return report
 
-    def _check_together(self, log: LogCheck) -> Iterator[Finding]:
-        stored = stored_in(self.database)
+    def _check_together(self, log: LogCheck, stored: Stored | None) -> Iterator[Finding]:
         if stored is not None and log.log is not None:
             yield from datadir.check_applied(self._applied(stored, log))
         member = self._member(log)
@@ -191,11 +193,13 @@ class Stored:
     Attributes:
         index, term: of the last entry it has applied; 3.4 notes no term.
         members: by id.
+        version: of the storage, None where it is older than 3.5 or not known.
     """
 
     index: int
     term: int
     members: Mapping[int, Member]
+    version: SemanticVersion | None = None
 
 
 def stored_in(database: Database | None) -> Stored | None:
@@ -208,9 +212,10 @@ def stored_in(database: Database | None) -> Stored | None:
         found = [parse_member(value) for value in _pairs(database, buckets.get(schema.MEMBERS)).values()]
         index = schema.parse_uint64(meta.get(schema.CONSISTENT_INDEX, bytes(8)), "consistent_index")
         term = schema.parse_uint64(meta.get(schema.TERM, bytes(8)), "term")
+        version = detect_version(meta)
     except FormatError:
         return None
-    return Stored(index, term, {member.id: member for member in found})
+    return Stored(index, term, {member.id: member for member in found}, version)
 
 
 def _pairs(database: Database, bucket: cursor.Bucket | None) -> dict[bytes, bytes]:

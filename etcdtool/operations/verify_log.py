@@ -12,6 +12,7 @@ from etcdtool.errors import FormatError
 from etcdtool.formats.snap import SnapFile, parse_snap_file, parse_snap_name, snap_name
 from etcdtool.formats.wal import Scan, Segment, parse_segment_name, scan, select
 from etcdtool.formats.wal.layout import odd_frames
+from etcdtool.model.semver import SemanticVersion
 from etcdtool.operations.engine import chosen_engine
 from etcdtool.operations.limiter import limited
 from etcdtool.operations.snap_source import open_snap
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LogCheck"]
 
+_FIRST_FROM_RECORD = SemanticVersion(3, 7)
 _ABOUT_THE_START = "wal.snapshot-not-found"  # said of any index that a scan begins behind; judged here by the files
 _TORN_TAIL = "wal.torn-tail"
 _SECONDS_TO_WRITE_MAX, _LOOK_SECONDS = 2.0, 0.05
@@ -58,6 +60,20 @@ class LogCheck:
     def start_snap(self) -> SnapFile | None:
         """The ``.snap`` that a server starts from."""
         return self.snaps.get(self.start)
+
+    def findings_for(self, version: SemanticVersion | None) -> Iterator[Finding]:
+        """Yield the findings as they matter for storage of a version, which the log does not tell; None: of any."""
+        known = version is not None and version >= _FIRST_FROM_RECORD and self._reaches_back_to_a_record()
+        for finding in self.findings:
+            if known and finding.code == codes.MISSING.code:
+                yield codes.RECORD_ALONE.finding(finding.where, finding.detail)
+            elif not known or finding.code != codes.NO_START.code:
+                yield finding
+
+    def _reaches_back_to_a_record(self) -> bool:
+        if self.log is None or not self.log.valid_snapshots():
+            return False
+        return min(segment.first_index for segment in self.log.segments) <= self.log.valid_snapshots()[-1].index + 1
 
     def read(self) -> None:
         """Read everything, and gather findings.

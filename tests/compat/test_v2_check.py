@@ -175,6 +175,19 @@ def test_what_3_4_leaves_where_nobody_wrote(tmp_path: Path) -> None:
         real.Server("3.6", tmp_path / "made").__enter__()
 
 
+def test_3_7_starts_without_a_snap(tmp_path: Path) -> None:
+    with real.Server("3.7", tmp_path / "made", SNAPSHOTS) as server:
+        many_v3(server)
+        server.stop()
+    for path in (tmp_path / "made/member/snap").glob("*.snap"):
+        path.unlink()
+    verified = invoke("verify", tmp_path / "made", "-w", "json")
+    (result,) = json.loads(verified.stdout)["results"]
+    assert [finding["code"] for finding in result["findings"]] == ["snap.record-alone"]
+    assert checked(tmp_path / "made")["etcd"]["3.7"]["starts"]
+    assert starts("3.7", tmp_path / "made")
+
+
 def test_dir_of_a_running_server_is_looked_at_with_a_warning(tmp_path: Path) -> None:
     with real.Server("3.5", tmp_path / "data", V2) as server:
         server.v2("PUT", "/a", form={"value": "1"})

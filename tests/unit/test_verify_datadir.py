@@ -35,7 +35,13 @@ FIRST_WAL = "member/wal/0000000000000000-0000000000000000.wal"
 
 
 def database(
-    path: Path, index: int, *, term: int = 1, voters: Iterable[int] = (1, 2, 3), learners: Iterable[int] = ()
+    path: Path,
+    index: int,
+    *,
+    term: int = 1,
+    voters: Iterable[int] = (1, 2, 3),
+    learners: Iterable[int] = (),
+    version: bytes = b"",
 ) -> Path:
     """Write a database that has applied entries up to ``index``."""
     members = [
@@ -43,10 +49,9 @@ def database(
         for number in sorted({*voters, *learners})
     ]
     pairs = {member.id: (b"%x" % member.id, member.as_json().encode()) for member in members}
-    buckets = dict.fromkeys(BUCKETS, ()) | {
-        b"members": sorted(pairs.values()),
-        b"meta": [(b"consistent_index", NUMBER(index)), (b"term", NUMBER(term))] if index else [],
-    }
+    meta = [(b"consistent_index", NUMBER(index)), (b"term", NUMBER(term))] if index else []
+    meta += [(b"storageVersion", version)] if version else []
+    buckets = dict.fromkeys(BUCKETS, ()) | {b"members": sorted(pairs.values()), b"meta": sorted(meta)}
     path.write_bytes(written(buckets, page_size=4096))
     return path
 
@@ -213,6 +218,35 @@ def test_logs_without_a_start(tmp_path: Path) -> None:
     first, *_ = sorted((root / "member/wal").glob("*.wal"))
     first.unlink()
     assert codes(root) == {"snap.no-start"}
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [
+        (b"", {"snap.missing", "snap.no-start"}),
+        (b"3.6.0", {"snap.missing", "snap.no-start"}),
+        (b"3.7.0", {"snap.record-alone"}),
+        (b"3.8.0", {"snap.record-alone", "meta.version-newer"}),
+    ],
+)
+def test_servers_that_need_no_snap(version: bytes, found: set[str], tmp_path: Path) -> None:
+    """From 3.7 on they start from the log's record of one."""
+    root = tmp_path / "m.etcd"
+    (root / "member/wal").mkdir(parents=True)
+    (root / "member/snap").mkdir()
+    writer, log = WalWriter(pack_metadata(1, CLUSTER_ID)), history()
+    for index, entry in enumerate(log.entries, 1):
+        writer.save_entry(index, entry.term, entry.data, entry.type)
+        if index == 5:
+            writer.save_state(HardState(1, 0, 5))
+            writer.cut()
+        if index == 6:
+            writer.save_snapshot(6, 1)
+    writer.save_state(HardState(1, 0, 8))
+    (_, (name, data)) = writer.files(allocated_size=1 << 16)
+    (root / "member/wal" / name).write_bytes(data)
+    database(root / "member/snap/db", 8, version=version)
+    assert codes(root) == found
 
 
 def test_damage_where_no_server_looks(member: Path) -> None:
