@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import structs
 
-from etcdtool.checks import wal
+from etcdtool.checks import snap, wal
 from etcdtool.errors import FormatError
 from etcdtool.findings import Finding, Severity
 from etcdtool.formats.raft import EntryType
@@ -220,7 +220,7 @@ def outlook(member: MemberFiles, version: Version) -> Outlook:
         refuser = min(version, _NEWEST)
         requests = tuple(one for one in member.asked().requests if one.index > start and refuser in one.refused_by)
     others = (
-        *_damage(member),
+        *_damage(member, version),
         *_storage(member, version),
         *_cluster_version(member, version, start),
         *_database(member, version, start),
@@ -229,10 +229,10 @@ def outlook(member: MemberFiles, version: Version) -> Outlook:
     return Outlook(version=version, start_index=start, content=content, requests=requests, others=others)
 
 
-def _damage(member: MemberFiles) -> Iterator[Finding]:
+def _damage(member: MemberFiles, version: Version) -> Iterator[Finding]:
     """Yield what is wrong with log or database as a whole: a server stops at it, or takes itself for a new member."""
-    codes = {wal.NOT_THERE.code, wal.DAMAGED.code, wal.DAMAGED_BEFORE.code}
-    yield from (finding for finding in member.log.findings if finding.code in codes)
+    codes = {wal.NOT_THERE.code, wal.DAMAGED.code, wal.DAMAGED_BEFORE.code, snap.NO_START.code}
+    yield from (one for one in member.log.findings_for(SemanticVersion(*version)) if one.code in codes)
     if member.damage is not None:
         yield member.damage
 

@@ -62,7 +62,7 @@ class LogCheck:
         return self.snaps.get(self.start)
 
     def findings_for(self, version: SemanticVersion | None) -> Iterator[Finding]:
-        """Yield the findings as they matter for storage of a version, which the log does not tell; None: of any."""
+        """Yield the findings as they matter to a server of a version, or to that of the storage; None: not known."""
         known = version is not None and version >= _FIRST_FROM_RECORD and self._reaches_back_to_a_record()
         for finding in self.findings:
             if known and finding.code == codes.MISSING.code:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import TYPE_CHECKING
 
 import pytest
 from support import samples
 from support.bbolt_files import written
+from support.cli import invoke
 from support.faults import copy_dir, put
 from support.processes import locked_as_by_bbolt
 from support.v2_log import CLUSTER_ID, History, url_of, write_member
@@ -247,6 +249,8 @@ def test_servers_that_need_no_snap(version: bytes, found: set[str], tmp_path: Pa
     (root / "member/wal" / name).write_bytes(data)
     database(root / "member/snap/db", 8, version=version)
     assert codes(root) == found
+    outlooks = json.loads(invoke("v2", "check", root, "-w", "json").stdout)["etcd"]
+    assert ["snap.no-start" in outlooks[server]["others"] for server in ("3.6", "3.7")] == [True, False]
 
 
 def test_damage_where_no_server_looks(member: Path) -> None:
