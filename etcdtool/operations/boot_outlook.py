@@ -23,7 +23,7 @@ from etcdtool.model import schema
 from etcdtool.model.backend import CLUSTER_VERSION
 from etcdtool.model.compactions import read_bucket
 from etcdtool.model.membership import member_id_text
-from etcdtool.model.migration import detect_version
+from etcdtool.model.migration import NEWEST_KNOWN, detect_version
 from etcdtool.model.raft_log import (
     ConfChangeType,
     V2Request,
@@ -57,6 +57,8 @@ _HINT_CONTENT = (
     "Turn what is needed of it into v3 keys with etcdtool convert, then take it out of the way with etcdtool v2 drop"
 )
 _HINT_DAMAGED = "Use another member's data; etcdtool verify says all that is wrong"
+_HINT_RUNNING = "Bring it down with etcdctl downgrade enable {version} while the cluster runs"
+_HINT_RESTORED = ", or take a snapshot and restore it with snapshot restore --for-version {version}"
 _HINT_OWN_REQUESTS = (
     "Servers up to 3.5 write them themselves: etcdtool v2 drop takes them out of the way, and so does a snapshot that "
     "a server takes (--snapshot-count)"
@@ -246,7 +248,9 @@ def _storage(member: MemberFiles, version: Version) -> Iterator[Finding]:
             "boot.storage-version",
             member.name,
             f"etcd {_text(version)} refuses storage of version {stored.major}.{stored.minor}",
-            f"Let etcdtool migrate bring it down: --target-version {_text(version)}",
+            f"Let etcdtool migrate bring it down: --target-version {_text(version)}"
+            if stored.to_minor() <= NEWEST_KNOWN
+            else _HINT_RUNNING.format(version=_text(version)),
         )
 
 
@@ -254,12 +258,14 @@ def _cluster_version(member: MemberFiles, version: Version, start: int) -> Itera
     agreed = [_agreed(member, version), *(text for index, text in member.asked().versions if index > start)]
     higher = [one for one in map(_parsed, agreed) if one is not None and one.to_minor() > SemanticVersion(*version)]
     if higher:
+        stored = detect_version(member.meta or {})
+        is_known = stored is None or stored.to_minor() <= NEWEST_KNOWN
         yield _error(
             "boot.cluster-version",
             member.name,
             f"etcd {_text(version)} refuses a cluster of version {max(higher)}",
-            f"Bring it down with etcdctl downgrade enable {_text(version)} while the cluster runs, or take a snapshot "
-            f"and restore it with snapshot restore --for-version {_text(version)}",
+            _HINT_RUNNING.format(version=_text(version))
+            + (_HINT_RESTORED.format(version=_text(version)) if is_known else ""),
         )
 
 

@@ -249,7 +249,10 @@ def test_servers_that_need_no_snap(version: bytes, found: set[str], tmp_path: Pa
     (root / "member/wal" / name).write_bytes(data)
     database(root / "member/snap/db", 8, version=version)
     assert codes(root) == found
-    outlooks = json.loads(invoke("v2", "check", root, "-w", "json").stdout)["etcd"]
+    answer = json.loads(invoke("v2", "check", root, "-w", "json").stdout)
+    outlooks = answer["etcd"]
+    hints = [one["hint"] for one in answer["findings"] if one["code"] == "boot.storage-version"]
+    assert ["etcdtool migrate" in hint for hint in hints] == {b"3.7.0": [True], b"3.8.0": [False] * 2}.get(version, [])
     assert ["snap.no-start" in outlooks[server]["others"] for server in ("3.6", "3.7")] == [True, False]
 
 
