@@ -222,6 +222,20 @@ def test_logs_without_a_start(tmp_path: Path) -> None:
     assert codes(root) == {"snap.no-start"}
 
 
+def log_in_two_files() -> WalWriter:
+    """Write a log whose second file begins behind index 5 and records a snapshot at 6."""
+    writer, log = WalWriter(pack_metadata(1, CLUSTER_ID)), history()
+    for index, entry in enumerate(log.entries, 1):
+        writer.save_entry(index, entry.term, entry.data, entry.type)
+        if index == 5:
+            writer.save_state(HardState(1, 0, 5))
+            writer.cut()
+        if index == 6:
+            writer.save_snapshot(6, 1)
+    writer.save_state(HardState(1, 0, 8))
+    return writer
+
+
 @pytest.mark.parametrize(
     ("version", "found"),
     [
@@ -236,16 +250,7 @@ def test_servers_that_need_no_snap(version: bytes, found: set[str], tmp_path: Pa
     root = tmp_path / "m.etcd"
     (root / "member/wal").mkdir(parents=True)
     (root / "member/snap").mkdir()
-    writer, log = WalWriter(pack_metadata(1, CLUSTER_ID)), history()
-    for index, entry in enumerate(log.entries, 1):
-        writer.save_entry(index, entry.term, entry.data, entry.type)
-        if index == 5:
-            writer.save_state(HardState(1, 0, 5))
-            writer.cut()
-        if index == 6:
-            writer.save_snapshot(6, 1)
-    writer.save_state(HardState(1, 0, 8))
-    (_, (name, data)) = writer.files(allocated_size=1 << 16)
+    (_, (name, data)) = log_in_two_files().files(allocated_size=1 << 16)
     (root / "member/wal" / name).write_bytes(data)
     database(root / "member/snap/db", 8, version=version)
     assert codes(root) == found
@@ -257,15 +262,7 @@ def test_servers_that_need_no_snap(version: bytes, found: set[str], tmp_path: Pa
 
 
 def test_damage_where_no_server_looks(member: Path) -> None:
-    writer, log = WalWriter(pack_metadata(1, CLUSTER_ID)), history()
-    for index, entry in enumerate(log.entries, 1):
-        writer.save_entry(index, entry.term, entry.data, entry.type)
-        if index == 5:
-            writer.save_state(HardState(1, 0, 5))
-            writer.cut()
-        if index == 6:
-            writer.save_snapshot(6, 1)
-    writer.save_state(HardState(1, 0, 8))
+    writer = log_in_two_files()
     (member / FIRST_WAL).unlink()
     for name, data in writer.files():
         (member / "member/wal" / name).write_bytes(data)
