@@ -37,6 +37,7 @@ from etcdtool.model.store_v2 import Store, cluster_version
 from etcdtool.model.store_v2_members import VERSION_PATH
 from etcdtool.model.v2_content import StoredPath, custom_paths
 from etcdtool.model.v2_leftovers import LoggedV2Request, judge
+from etcdtool.operations.verify_log import FIRST_FROM_RECORD, LogCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,11 +45,9 @@ if TYPE_CHECKING:
     from etcdtool.formats.bbolt.page import Image
     from etcdtool.formats.wal import Entry, Scan
     from etcdtool.model.schema import Version
-    from etcdtool.operations.verify_log import LogCheck
 
 __all__ = ["MemberFiles", "Outlook", "outlook"]
 
-_FIRST_FROM_RECORD = (3, 7)
 _FIRST_WITHOUT_V2 = (3, 6)
 _NEWEST = (3, 7)
 _NAMED_AT_MOST = 5
@@ -128,7 +127,7 @@ class MemberFiles:
             FormatError: an entry that is no request, at which every server stops.
         """
         if self._asked is None:
-            start = min(self.start_index(_FIRST_WITHOUT_V2), self.start_index(_FIRST_FROM_RECORD))
+            start = min(self.start_index(_FIRST_WITHOUT_V2), self.start_index(FIRST_FROM_RECORD))
             self._asked = _read(self.log.log, start) if self.log.log is not None else _Asked()
         return self._asked
 
@@ -148,7 +147,7 @@ class MemberFiles:
 
     def start_index(self, version: Version) -> int:
         """Return the raft index that a server of a version reads the log behind."""
-        if version < _FIRST_FROM_RECORD:
+        if version < FIRST_FROM_RECORD:
             return self.log.start_snap.index if self.log.start_snap else 0
         records = self.log.log.valid_snapshots() if self.log.log is not None else []
         return records[-1].index if records else 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from etcdtool.errors import EtcdtoolError
 from etcdtool.formats.bbolt.transaction import Transaction
 from etcdtool.model import schema
-from etcdtool.model.compactions import Compactions
+from etcdtool.model.compactions import Compactions, current_revision
 from etcdtool.model.membership import member_id_text
 from etcdtool.model.revision import MAIN_MAX, Revision, pack_revision
 from etcdtool.operations.restore_changes import Counts
@@ -104,8 +104,12 @@ def _latest(transaction: Transaction) -> int:
     if not transaction.has_bucket(schema.KEY):
         return 0
     last = next((Revision.parse(key).main for key, _ in transaction.items(schema.KEY, backwards=True)), 0)
-    compactions = Compactions.parse({key: bytes(value) for key, value in transaction.items(schema.META)})
-    return max(last, compactions.finished, compactions.scheduled)
+    compactions = Compactions.parse(_meta(transaction))
+    return current_revision(compactions, last) if last or compactions != Compactions() else 0
+
+
+def _meta(transaction: Transaction) -> dict[bytes, bytes]:
+    return {key: bytes(value) for key, value in transaction.items(schema.META)}
 
 
 def _bump(transaction: Transaction, amount: int, events: Events) -> int:
@@ -130,7 +134,7 @@ def _bump(transaction: Transaction, amount: int, events: Events) -> int:
 
 def _bring_down(transaction: Transaction, version: Version) -> None:
     """Take back what says that the data are a later version's; no data differ between 3.4 and 3.7 but these."""
-    meta = {key: bytes(value) for key, value in transaction.items(schema.META)}
+    meta = _meta(transaction)
     if version < schema.detect_schema_version(meta):
         if version >= _FIRST_WITH_STORAGE_VERSION:
             transaction.put(schema.META, schema.STORAGE_VERSION, f"{version_text(version)}.0".encode())

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etcdtool.findings import Finding
+    from etcdtool.model.schema import Version
     from etcdtool.sources import DataDir
 
-__all__ = ["LogCheck"]
+__all__ = ["FIRST_FROM_RECORD", "LogCheck"]
 
-_FIRST_FROM_RECORD = SemanticVersion(3, 7)
+FIRST_FROM_RECORD: Version = (3, 7)
+"""The first version that starts from the newest record of a snapshot in the log, whatever ``.snap`` there is."""
+
 _ABOUT_THE_START = "wal.snapshot-not-found"  # said of any index that a scan begins behind; judged here by the files
 _TORN_TAIL = "wal.torn-tail"
 _SECONDS_TO_WRITE_MAX, _LOOK_SECONDS = 2.0, 0.05
@@ -63,7 +66,9 @@ class LogCheck:
 
     def findings_for(self, version: SemanticVersion | None) -> Iterator[Finding]:
         """Yield the findings as they matter to a server of a version, or to that of the storage; None: not known."""
-        known = version is not None and version >= _FIRST_FROM_RECORD and self._reaches_back_to_a_record()
+        known = (
+            version is not None and version >= SemanticVersion(*FIRST_FROM_RECORD) and self._reaches_back_to_a_record()
+        )
         for finding in self.findings:
             if known and finding.code == codes.MISSING.code:
                 yield codes.RECORD_ALONE.finding(finding.where, finding.detail)

@@ -287,7 +287,7 @@ def test_it_ends_with_us(how: str, script: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_it_is_started(number: int, script: Any, tmp_path: Path) -> None:
+def test_a_signal_while_it_is_started(number: int, script: Any) -> None:
     start, started = subprocess.Popen, []
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
